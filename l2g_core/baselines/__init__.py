@@ -1,0 +1,1 @@
+"""Expert networks to compare with."""

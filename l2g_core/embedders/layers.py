@@ -1,0 +1,41 @@
+"""The pieces that the embedder families share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from l2g_core.errors import InputError
+
+KernelDilation = tuple[int, int]
+
+
+def conv(in_channels: int, out_channels: int, operator: KernelDilation) -> nn.Module:
+    """A length-keeping convolution with the given (kernel, dilation), centred (an even kernel leans to the right)."""
+    kernel, dilation = operator
+    support = dilation * (kernel - 1)
+    if support % 2 == 0:
+        return nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation, padding=support // 2)
+    pad = nn.ConstantPad1d((support // 2, support - support // 2), 0.0)
+    return nn.Sequential(pad, nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation))
+
+
+def operators(
+    given: Sequence[KernelDilation] | None, n_convolutions: int, default: KernelDilation
+) -> Iterator[KernelDilation]:
+    """The (kernel, dilation) of each convolution in order of execution: those given, or the default for all.
+
+    Raises
+    ------
+    InputError
+        Not one pair per convolution.
+    """
+    if given is None:
+        return iter([default] * n_convolutions)
+    if len(given) != n_convolutions:
+        raise InputError(
+            f"this embedder has {n_convolutions} convolutions and got {len(given)} (kernel, dilation) pairs; "
+            "give one for each"
+        )
+    return iter([(int(kernel), int(dilation)) for kernel, dilation in given])

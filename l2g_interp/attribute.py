@@ -1,0 +1,176 @@
+"""Run an attribution method over sequences, in parts whose results do not depend on where they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int8
+
+from l2g_core.errors import InputError
+from l2g_interp.attributions import load_method
+from l2g_interp.attributions.result import MethodResult
+from l2g_interp.records import ARRAYS, Attributions, TargetAttributions, check_targets
+from l2g_interp.references import dinucleotide_shuffles
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PART = 8  # sequences explained in one go, and stored together: the least that a kill can cost
+
+
+def attribute(
+    model: nn.Module,
+    one_hot: Int8[np.ndarray, "n 4 length"] | Tensor,
+    *,
+    targets: Sequence[int] | Sequence[str] | None = None,
+    n_references: int = 100,
+    references: np.ndarray | None = None,
+    seed: int = 0,
+    method: str = "deep_lift_shap",
+    batch_size: int | None = None,
+    device: str | None = None,
+    ids: Sequence[str] | None = None,
+    progress: bool = False,
+) -> Attributions:
+    """Contribution of every base to each target, against dinucleotide-shuffled references.
+
+    Parameters
+    ----------
+    model
+        Any torch module from one-hot ``(batch, 4, length)`` to ``(batch, targets)``; it is not changed.
+    one_hot
+        ``(n, 4, length)``, rows ACGT; all-zero columns are N or padding.
+    targets
+        Which outputs: indices, or names if the model has ``targets``. All by default.
+    n_references, references, seed
+        How many shuffles of each sequence to compare with, drawn from ``seed`` and the sequence; or the references
+        themselves, ``(n, references, 4, length)``.
+    method
+        A name in ``METHODS``.
+    batch_size
+        Rows per forward pass; sized to the memory when None.
+
+    Raises
+    ------
+    InputError
+        No such method or target, or a shape that does not fit.
+    """
+    from l2g_core.console import progress as bar
+
+    codes = _as_int8(one_hot)
+    module, names = prepare(model, codes, device)
+    chosen = choose_targets(targets, names)
+    n_parts = -(-len(codes) // PART)
+    shuffles = References(n_references, seed, references)
+    parts = attribute_in_parts(module, codes, chosen, shuffles, method, batch_size)
+    results = list(bar(parts, "attributing (parts of sequences)", n_parts, progress))
+    whole = MethodResult(
+        **{key: np.concatenate([getattr(r, key) for r in results]) for key in MethodResult.__dataclass_fields__}
+    )
+    ids = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
+    provenance = {"method": method, "n_references": n_references, "seed": seed}
+    return as_attributions(whole, codes, ids, [names[i] for i in chosen], provenance)
+
+
+class References:
+    """Where the references of a row come from: shuffles drawn from a seed, or an array that the user gives."""
+
+    def __init__(self, n: int, seed: int, given: np.ndarray | None = None):
+        self.n, self.seed, self.given = n, seed, given
+
+    def of(self, one_hot: np.ndarray, rows: slice) -> np.ndarray:
+        """``(rows, references, 4, length)``."""
+        if self.given is None:
+            return dinucleotide_shuffles(one_hot[rows], self.n, self.seed)
+        return self.given[rows]
+
+    def check(self, one_hot: np.ndarray) -> None:
+        given = self.given
+        if given is not None and (
+            given.ndim != 4 or given.shape[::2] != (len(one_hot), 4) or given.shape[3] != one_hot.shape[2]
+        ):
+            raise InputError(
+                f"references of shape {given.shape} do not fit sequences of shape {one_hot.shape}; "
+                "give (n, references, 4, length)"
+            )
+
+
+def attribute_in_parts(
+    module: nn.Module,
+    one_hot: Int8[np.ndarray, "n 4 length"],
+    targets: Sequence[int],
+    references: References,
+    method: str = "deep_lift_shap",
+    batch_size: int | None = None,
+    start: int = 0,
+) -> Iterator[MethodResult]:
+    """Explain the rows from ``start`` on, ``PART`` at a time: the result does not depend on where it was taken up."""
+    import torch
+
+    run = load_method(method)
+    references.check(one_hot)
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    for first in range(start, len(one_hot), PART):
+        rows = slice(first, min(first + PART, len(one_hot)))
+        x = torch.from_numpy(one_hot[rows]).to(device)
+        yield run(module, x, torch.from_numpy(references.of(one_hot, rows)).to(device), targets, batch_size=batch_size)
+
+
+def prepare(model: nn.Module, one_hot: np.ndarray, device: str | None = None) -> tuple[nn.Module, tuple[str, ...]]:
+    """The model in evaluation mode on its device, and the names of its outputs (``0``, ``1``, ... if it has none)."""
+    import torch
+
+    if device is not None:
+        model = model.to(device)
+    if len(one_hot) == 0:
+        raise InputError("no sequences to attribute; give at least one")
+    model = model.eval()
+    where = next((p.device for p in model.parameters()), torch.device("cpu"))
+    with torch.inference_mode():
+        output = model(torch.from_numpy(one_hot[:1]).to(where).float())
+    if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 1:
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise InputError(f"the model returns {shape} for one sequence; it must return (batch, targets)")
+    names = tuple(getattr(model, "targets", None) or (str(i) for i in range(output.shape[1])))
+    if len(names) != output.shape[1]:
+        raise InputError(f"the model names {len(names)} targets and returns {output.shape[1]}; they must agree")
+    return model, names
+
+
+def choose_targets(wanted: Sequence[int] | Sequence[str] | None, names: Sequence[str]) -> list[int]:
+    """Indices of the wanted outputs, given as indices or names."""
+    if wanted is None:
+        return list(range(len(names)))
+    by_name = [names[t] if isinstance(t, int) and 0 <= t < len(names) else str(t) for t in wanted]
+    check_targets(by_name, names, "the model")
+    return [list(names).index(name) for name in by_name]
+
+
+def as_attributions(
+    result: MethodResult,
+    one_hot: Int8[np.ndarray, "n 4 length"],
+    ids: list[str],
+    targets: Sequence[str],
+    provenance: dict[str, Any],
+    lengths: np.ndarray | None = None,
+    coordinates: list | None = None,
+) -> Attributions:
+    """Put a method's result under the names of its targets."""
+    by_target = {
+        name: TargetAttributions(one_hot, **{key: getattr(result, key)[:, t] for key in ARRAYS})
+        for t, name in enumerate(targets)
+    }
+    lengths = np.full(len(ids), one_hot.shape[2], dtype=np.int32) if lengths is None else lengths
+    return Attributions(ids, one_hot, lengths, by_target, coordinates, provenance)
+
+
+def _as_int8(one_hot: Any) -> Int8[np.ndarray, "n 4 length"]:
+    array = np.asarray(one_hot.cpu() if hasattr(one_hot, "cpu") else one_hot)
+    if array.ndim != 3 or array.shape[1] != 4:
+        raise InputError(f"one_hot has shape {array.shape}; it must be (n, 4, length), rows ACGT")
+    codes = array.astype(np.int8)
+    if not (np.array_equal(codes, array) and codes.min(initial=0) >= 0 and codes.sum(axis=1).max(initial=0) <= 1):
+        raise InputError("one_hot must hold one 1 per column (a base), or none (N or padding)")
+    return codes

@@ -1,0 +1,84 @@
+"""Max pooling: the change of a window's maximum goes to one position, the cross-maximum rule of DeepLIFT's authors.
+
+If the example's maximum is the larger one, it is credited to where the example has it, else to where the reference
+has it. There ``|x_p - r_p| >= |y_x - y_r|`` with the same sign, so the multiplier ``(y_x - y_r) / (x_p - r_p)`` lies
+between 0 and 1. Windows may overlap (shares add up), and positions are found in the unmodified inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from l2g_interp.attributions.deeplift.layout import Layout
+
+
+class _Route(torch.autograd.Function):
+    """Send ``grad * share`` to ``position`` of a flat last dimension."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, y: Tensor, position: Tensor, share: Tensor) -> Tensor:
+        ctx.save_for_backward(position, share)
+        ctx.shape = flat.shape
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore
+        position, share = ctx.saved_tensors
+        zeros = grad.new_zeros(ctx.shape)
+        return zeros.scatter_add_(-1, position, grad * share), None, None, None
+
+
+def routed(layout: Layout, x: Tensor, flat: Tensor, y_x: tuple[Tensor, Tensor], y_r: tuple[Tensor, Tensor]) -> Tensor:
+    """Maxima over windows of the last dimension; ``y_x``, ``y_r``: values and positions, of example and reference."""
+    r = flat.detach()
+    value, at_r = y_r
+    value_x = layout.beside(y_x[0], value).expand_as(value)
+    at_x = layout.beside(y_x[1], at_r).expand_as(at_r)
+    position = torch.where(value_x >= value, at_x, at_r)
+    moved = layout.beside(x, r).expand_as(r).gather(-1, position).sub_(r.gather(-1, position))
+    share = (value_x - value).div_(moved)
+    share = torch.where(moved == 0, 1.0, share).to(flat.dtype)
+    return _Route.apply(flat, value, position, share)  # pyright: ignore
+
+
+def max_pool(dims: int) -> Callable[..., Tensor]:
+    """Rule of ``max_pool{dims}d`` and its adaptive form."""
+
+    def rule(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
+        from torch.nn import functional as F
+
+        adaptive = "adaptive" in func.__name__
+        pool = getattr(F, f"{'adaptive_' if adaptive else ''}max_pool{dims}d_with_indices")
+        kwargs = {k: v for k, v in kwargs.items() if k != "return_indices"}
+        reference, settings = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
+        x = example.tensor(0, "input")
+        with torch.no_grad():
+            y_r = pool(reference, *settings, **kwargs)
+            y_x = pool(x, *settings, **kwargs)
+        flat = routed(
+            layout,
+            x.flatten(-dims),
+            reference.flatten(-dims),
+            (y_x[0].flatten(-dims), y_x[1].flatten(-dims)),
+            (y_r[0].flatten(-dims), y_r[1].flatten(-dims)),
+        )
+        return flat.view(y_r[0].shape)
+
+    return rule
+
+
+def amax(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
+    """Rule of the maximum over one dimension; the minimum is minus the maximum of minus the input."""
+    reference, dim = args[0], args[1] if len(args) > 1 else kwargs["dim"]
+    keep = args[2] if len(args) > 2 else kwargs.get("keepdim", False)
+    dim = dim[0] if isinstance(dim, tuple | list) and len(dim) == 1 else dim
+    if not isinstance(dim, int):
+        raise NotImplementedError("a maximum over several dimensions at once; flatten them first")
+    x, flat = example.tensor(0, "input").movedim(dim, -1), reference.movedim(dim, -1)
+    y_x, y_r = x.max(-1, keepdim=True), flat.detach().max(-1, keepdim=True)
+    out = routed(layout, x, flat, tuple(y_x), tuple(y_r)).movedim(-1, dim)
+    return out if keep else out.squeeze(dim)

@@ -1,0 +1,286 @@
+"""The ``l2g-interp`` command. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from l2g_core.console import Program, set_up_logging, writable_file, writable_folder
+from l2g_core.errors import InputError
+from l2g_interp.attributions import METHODS
+
+DEFAULT_DATABASES = ("jaspar-insects", "core-promoter")
+PATH = click.Path(path_type=Path)
+
+
+class InterpProgram(Program):
+    def is_user_error(self, error: Exception) -> bool:
+        from motif_db import MotifError
+
+        return isinstance(error, MotifError) or super().is_user_error(error)
+
+
+@click.group(cls=InterpProgram, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="l2g-interp")
+@click.option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+@click.pass_context
+def main(ctx: click.Context, quiet: bool) -> None:
+    """Explain a DNA model: which bases drive its predictions, which motifs recur in them, which factors they are.
+
+    \b
+    Everything at once, from a model and a FASTA file to report.html:
+        l2g-interp run --model CKPT --fasta enhancers.fa --output results
+    Stage by stage, each from the files of the one before:
+        l2g-interp attribute --model CKPT --fasta enhancers.fa --output results/attributions.h5
+        l2g-interp motifs --attributions results/attributions.h5 --output results
+        l2g-interp match --motifs results --output results/matches.tsv
+        l2g-interp report --run results --output results/report.html
+    No data at hand:  l2g-interp demo --output demo
+    """
+    ctx.obj = not quiet
+    set_up_logging(verbose=not quiet)
+
+
+def together(*options: Callable) -> Callable:
+    """Several options as one decorator, for commands that share them."""
+
+    def decorate(function: Callable) -> Callable:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+attribute_options = together(
+    click.option(
+        "--model", required=True, help="Checkpoint folder, or package.module:function that returns a torch module."
+    ),
+    click.option("--fasta", type=PATH, help="Sequences, plain or gzipped."),
+    click.option("--bed", type=PATH, help="Intervals instead of --fasta; needs --genome."),
+    click.option("--genome", type=PATH, help="Genome FASTA to cut --bed out of, plain or bgzipped."),
+    click.option("--width", type=click.IntRange(1), help="With --bed: so many bp around each interval's centre."),
+    click.option("--targets", help="Outputs to explain, comma-separated.  [default: all]"),
+    click.option(
+        "--references",
+        type=click.IntRange(1),
+        default=100,
+        show_default=True,
+        help="Dinucleotide shuffles per sequence.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Draws the shuffles."),
+    click.option("--method", type=click.Choice(list(METHODS)), default="deep_lift_shap", show_default=True),
+    click.option(
+        "--strands",
+        type=click.Choice(["model", "forward", "both"]),
+        default="model",
+        show_default=True,
+        help="Explain what the model predicts, or one strand (half the cost), or the mean of both.",
+    ),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: sized to the memory]"),
+    click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]"),
+    click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed."),
+)
+motif_options = together(
+    click.option(
+        "--min-seqlets", type=click.IntRange(1), default=30, show_default=True, help="Drop motifs with fewer seqlets."
+    ),
+    click.option(
+        "--max-seqlets",
+        type=click.IntRange(100),
+        default=20000,
+        show_default=True,
+        help="Cluster at most so many seqlets of a sign.",
+    ),
+)
+match_options = together(
+    click.option(
+        "--database",
+        "databases",
+        multiple=True,
+        default=DEFAULT_DATABASES,
+        show_default=True,
+        help="Name (see 'l2g-interp databases') or MEME, JASPAR or TRANSFAC file; repeat for more.",
+    ),
+    click.option(
+        "--motif-dir",
+        type=PATH,
+        help="Folder with your own copies of the databases; otherwise they are downloaded once.",
+    ),
+    click.option(
+        "--matches",
+        "n_matches",
+        type=click.IntRange(1),
+        default=5,
+        show_default=True,
+        help="Matches to keep per motif.",
+    ),
+)
+report_options = together(
+    click.option(
+        "--observed",
+        type=PATH,
+        help="TSV with a column 'id' and measured values by target: predicted against observed.",
+    ),
+    click.option(
+        "--tracks",
+        type=click.IntRange(0),
+        default=20,
+        show_default=True,
+        help="Contribution tracks of the strongest sequences per target.",
+    ),
+    click.option("--title", default="Motif report", show_default=True),
+)
+
+
+@main.command()
+@attribute_options
+@click.option("--output", required=True, type=PATH, help="attributions.h5 to write.")
+@click.pass_obj
+def attribute(shown: bool, output: Path, **given: Any) -> None:
+    """Contribution of every base to each prediction, with the proof that they add up."""
+    _attribute(writable_file(output), shown, given)
+
+
+@main.command()
+@click.option("--attributions", required=True, type=PATH, help="attributions.h5 of 'l2g-interp attribute'.")
+@click.option("--output", required=True, type=PATH, help="Folder for motifs.TARGET.h5 (TF-MoDISco's own layout).")
+@motif_options
+@click.pass_obj
+def motifs(shown: bool, attributions: Path, output: Path, min_seqlets: int, max_seqlets: int) -> None:
+    """Motifs that recur in the contributions, by TF-MoDISco."""
+    _motifs(attributions, writable_folder(output), min_seqlets, max_seqlets, shown)
+
+
+@main.command()
+@click.option("--motifs", "folder", required=True, type=PATH, help="Folder of 'l2g-interp motifs'.")
+@match_options
+@click.option("--output", required=True, type=PATH, help="matches.tsv to write.")
+def match(folder: Path, databases: tuple[str, ...], motif_dir: Path | None, n_matches: int, output: Path) -> None:
+    """Known factors that the motifs resemble, by TOMTOM."""
+    from l2g_interp.pipeline import match_files
+
+    match_files(folder, databases, writable_file(output), motif_dir=motif_dir, n_matches=n_matches)
+
+
+@main.command()
+@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
+@report_options
+@click.option("--output", required=True, type=PATH, help="HTML file to write.")
+def report(folder: Path, observed: Path | None, tracks: int, title: str, output: Path) -> None:
+    """One HTML file that shows everything and opens offline."""
+    _report(folder, writable_file(output), observed, tracks, title)
+
+
+@main.command()
+@attribute_options
+@motif_options
+@match_options
+@report_options
+@click.option("--output", required=True, type=PATH, help="Folder to write.")
+@click.pass_obj
+def run(
+    shown: bool, output: Path, databases: tuple[str, ...], motif_dir: Path | None, n_matches: int, **given: Any
+) -> None:
+    """From a model and sequences to report.html: attribute, motifs, match and report."""
+    from l2g_interp import pipeline
+    from motif_db import load
+
+    for name in databases:  # find out now, not after the long part
+        load(name, motif_dir=motif_dir)
+    folder = writable_folder(output)
+    attributions = folder / pipeline.ATTRIBUTIONS
+    _attribute(attributions, shown, given)
+    _motifs(attributions, folder, given["min_seqlets"], given["max_seqlets"], shown)
+    pipeline.match_files(folder, databases, folder / pipeline.MATCHES, motif_dir=motif_dir, n_matches=n_matches)
+    _report(folder, folder / pipeline.REPORT, given["observed"], given["tracks"], given["title"])
+
+
+@main.command()
+@click.option("--attributions", required=True, type=PATH, help="attributions.h5 of 'l2g-interp attribute'.")
+@click.option("--target", required=True, help="Which target's contributions.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["npz", "chrombpnet"]),
+    default="npz",
+    show_default=True,
+    help="npz: the pair that 'modisco motifs' takes. chrombpnet: HDF5 that chrombpnet's tools and Fi-NeMo read.",
+)
+@click.option("--output", required=True, type=PATH, help="Folder (npz) or file (chrombpnet) to write.")
+def export(attributions: Path, target: str, kind: str, output: Path) -> None:
+    """Attributions in the layouts of other tools."""
+    from l2g_interp.exports import write_chrombpnet_h5, write_modisco_npz
+    from l2g_interp.records import read_attributions
+
+    read = read_attributions(attributions, targets=[target])
+    if kind == "npz":
+        for path in write_modisco_npz(read, target, writable_folder(output)):
+            click.echo(path)
+    else:
+        write_chrombpnet_h5(read, target, writable_file(output))
+
+
+@main.command()
+def databases() -> None:
+    """The motif databases that can be asked for by name."""
+    from motif_db import available
+
+    for entry in available().values():
+        click.echo(
+            f"{entry.name}\t{entry.count} motifs\t{entry.organism}\t{entry.kind}\t{entry.title}, {entry.licence}"
+        )
+
+
+@main.command()
+@click.option("--output", required=True, type=PATH, help="Folder to write.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.pass_obj
+def demo(shown: bool, output: Path, seed: int) -> None:
+    """Everything on made-up DNA whose truth is known, in about five minutes on two cores; it checks itself.
+
+    Plants known fly motifs into random DNA with two activities, trains a small L2G model on them (MiniLM, which
+    comes as a Python package), explains it, names the motifs, and says which of the planted ones were recovered.
+    """
+    from l2g_interp.demo import run_demo
+
+    if not run_demo(writable_folder(output), seed, shown):
+        raise SystemExit(1)
+
+
+def _attribute(output: Path, shown: bool, given: dict[str, Any]) -> None:
+    from l2g_core.dna import read_bed, read_fasta
+    from l2g_interp.models import open_model
+    from l2g_interp.pipeline import AttributeOptions, attribute_file, record
+
+    if (given["fasta"] is None) == (given["bed"] is None) or (given["bed"] is None) != (given["genome"] is None):
+        raise InputError("give --fasta, or --bed together with --genome")
+    data = read_fasta(given["fasta"]) if given["fasta"] else read_bed(given["bed"], given["genome"], given["width"])
+    if data.n_ambiguous:
+        click.echo(f"{data.source}: {data.n_ambiguous} letters other than A, C, G, T become empty columns", err=True)
+    targets = tuple(given["targets"].split(",")) if given["targets"] else None
+    options = AttributeOptions(
+        targets, given["references"], given["seed"], given["method"], given["strands"], given["batch_size"]
+    )
+    model = open_model(given["model"], data, options.strands, given["device"])
+    summary = attribute_file(model, data, output, options, resume=given["resume"], shown=shown)
+    record(output.parent, "attribute", summary)
+
+
+def _motifs(attributions: Path, folder: Path, min_seqlets: int, max_seqlets: int, shown: bool) -> None:
+    from l2g_interp.modisco import ModiscoOptions
+    from l2g_interp.pipeline import discover_files
+
+    options = ModiscoOptions(max_seqlets_per_metacluster=max_seqlets)
+    discover_files(attributions, folder, min_seqlets=min_seqlets, options=options, shown=shown)
+
+
+def _report(folder: Path, output: Path, observed: Path | None, tracks: int, title: str) -> None:
+    from l2g_interp.pipeline import read_run
+    from l2g_interp.report import write_report
+
+    write_report(output, read_run(folder, observed), n_tracks=tracks, title=title)
+    click.echo(f"{output}")

@@ -1,0 +1,361 @@
+"""What the stages hand to each other: attributions, patterns and matches, in memory and on disk.
+
+``attributions.h5`` (one row per sequence)::
+
+    /ids                              str
+    /length                           int32, before padding
+    /sequence/one_hot                 int8    (N, 4, L)
+    /targets/<name>/hypothetical      float32 (N, 4, L)
+    /targets/<name>/prediction        float32 (N,)
+    /targets/<name>/reference_prediction, delta, stability          float32 (N,)
+    /targets/<name>/standard_error    float32 (N, L)
+    /coordinates/{chrom,start,end,strand}                           where known
+    attributes: method, n_references, seed, model_fingerprint, versions, command, ... (JSON in ``provenance``)
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Int8
+
+from l2g_core.dna import Interval
+from l2g_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class TargetAttributions:
+    """Contributions to one target, in the units of the model's output.
+
+    ``delta`` is the completeness error: the mean over references of
+    ``|sum of contributions - (f(x) - f(reference))|``; NaN where the method promises no sum.
+    ``standard_error`` is that of each base's contribution over the references, and ``stability`` the expected
+    correlation of the contributions with those from a fresh draw of references; NaN without references.
+    """
+
+    one_hot: Int8[np.ndarray, "n 4 length"]
+    hypothetical: Float32[np.ndarray, "n 4 length"]
+    prediction: Float32[np.ndarray, " n"]
+    reference_prediction: Float32[np.ndarray, " n"]
+    delta: Float32[np.ndarray, " n"]
+    standard_error: Float32[np.ndarray, "n length"]
+    stability: Float32[np.ndarray, " n"]
+
+    @property
+    def contributions(self) -> Float32[np.ndarray, "n 4 length"]:
+        """Hypothetical contributions at the bases that are there."""
+        return self.hypothetical * self.one_hot
+
+    @property
+    def completeness_error(self) -> float:
+        """mean |delta| / mean |f(x) - mean f(reference)|; NaN where the method promises no sum."""
+        difference = np.abs(self.prediction - self.reference_prediction)
+        return float(self.delta.mean() / max(difference.mean(), np.finfo(np.float32).tiny))
+
+
+ARRAYS = tuple(f.name for f in fields(TargetAttributions) if f.name != "one_hot")
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """Contributions of every base of ``n`` sequences to one or more targets; ``attributions["dev"]`` is one."""
+
+    ids: list[str]
+    one_hot: Int8[np.ndarray, "n 4 length"]
+    lengths: Int[np.ndarray, " n"]
+    by_target: dict[str, TargetAttributions]
+    coordinates: list[Interval] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.by_target)
+
+    def __getitem__(self, target: str) -> TargetAttributions:
+        return self.by_target[target]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+PER_SEQUENCE = ("prediction", "reference_prediction", "delta", "stability")
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One number per sequence for each target (the arrays named in `PER_SEQUENCE`), without the bases."""
+
+    ids: list[str]
+    lengths: Int[np.ndarray, " n"]
+    by_target: dict[str, dict[str, Float32[np.ndarray, " n"]]]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seqlets:
+    """The stretches that make up a pattern, 0-based half-open in their sequence, on its forward strand.
+
+    ``example`` is the row in the attributions; ``is_revcomp`` says that the pattern lies on the other strand.
+    """
+
+    example: Int[np.ndarray, " k"]
+    start: Int[np.ndarray, " k"]
+    end: Int[np.ndarray, " k"]
+    is_revcomp: Bool[np.ndarray, " k"]
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A recurring motif in the contributions to one target. Matrices are ``(4, width)``, rows ACGT.
+
+    ``ppm``: base frequencies; ``cwm``: mean contributions; ``hcwm``: mean hypothetical contributions.
+    ``name`` is TF-MoDISco's, such as ``pos_patterns.pattern_0``; ``sign`` is ``+`` or ``-``.
+    """
+
+    target: str
+    name: str
+    sign: str
+    ppm: Float[np.ndarray, "4 width"]
+    cwm: Float[np.ndarray, "4 width"]
+    hcwm: Float[np.ndarray, "4 width"]
+    seqlets: Seqlets
+
+    @property
+    def n_seqlets(self) -> int:
+        return len(self.seqlets)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One database motif that resembles a pattern: a row of ``matches.tsv``.
+
+    ``label`` is what people call the factor. ``strand``, ``offset`` and ``overlap`` place the motif on the
+    trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search.
+    """
+
+    target: str
+    pattern: str
+    sign: str
+    n_seqlets: int
+    rank: int
+    motif_id: str
+    motif_name: str
+    label: str
+    database: str
+    p_value: float
+    q_value: float
+    strand: str
+    offset: int
+    overlap: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that the report shows: the contents of a run folder.
+
+    ``patterns`` by target, in TF-MoDISco's order; ``motifs`` the PPM ``(4, width)`` of every matched motif by
+    (database, motif id); ``notes`` by target, what went otherwise than hoped (such as too few seqlets);
+    ``observed`` the measured values by target, NaN where unknown, in the order of the sequences.
+    """
+
+    attributions: Path
+    patterns: dict[str, list[Pattern]]
+    matches: list[Match]
+    motifs: dict[tuple[str, str], Float[np.ndarray, "4 _"]]
+    provenance: dict[str, Any]
+    notes: dict[str, str] = field(default_factory=dict)
+    observed: dict[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+
+
+def write_attributions(path: str | Path, attributions: Attributions) -> None:
+    """Write ``attributions.h5`` whole or not at all."""
+    append_attributions(path, iter([attributions]), len(attributions))
+
+
+def append_attributions(path: str | Path, parts, n: int) -> None:
+    """Write ``attributions.h5`` from an iterator of parts (consecutive rows), ``n`` rows in all.
+
+    The file appears under its name only when it is whole. Memory: one part.
+    """
+    import h5py
+
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".unfinished")
+    with h5py.File(unfinished, "w") as file:
+        start = 0
+        for part in parts:
+            if start == 0:
+                _create(file, part, n)
+            _fill(file, part, slice(start, start + len(part)))
+            start += len(part)
+    if start != n:
+        raise RuntimeError(f"{path}: {start} of {n} rows were written")
+    unfinished.replace(path)
+
+
+def read_attributions(
+    path: str | Path, targets: Sequence[str] | None = None, rows: Sequence[int] | None = None
+) -> Attributions:
+    """Read ``attributions.h5``, or only some of its targets or (in ascending order) rows.
+
+    Raises
+    ------
+    InputError
+        No such file, not an attributions file, or no such target in it.
+    """
+    take = slice(None) if rows is None else np.asarray(rows, dtype=np.int64)
+    with _open(path) as file:
+        names = list(json.loads(file.attrs["targets"]))
+        check_targets(targets or [], names, str(path))
+        one_hot = file["sequence/one_hot"][take]
+        by_target = {
+            name: TargetAttributions(one_hot, **{key: file[f"targets/{safe_name(name)}/{key}"][take] for key in ARRAYS})
+            for name in targets or names
+        }
+        ids = [i.decode() for i in file["ids"][take]]
+        coordinates = _read_coordinates(file, take) if "coordinates" in file else None
+        provenance = json.loads(file.attrs["provenance"])
+        return Attributions(ids, one_hot, file["length"][take], by_target, coordinates, provenance)
+
+
+def read_overview(path: str | Path) -> Overview:
+    """Read what ``attributions.h5`` says of whole sequences; memory does not grow with their length.
+
+    Raises
+    ------
+    InputError
+        No such file, or not an attributions file.
+    """
+    with _open(path) as file:
+        numbers = {
+            target: {key: file[f"targets/{safe_name(target)}/{key}"][:] for key in PER_SEQUENCE}
+            for target in json.loads(file.attrs["targets"])
+        }
+        ids = [i.decode() for i in file["ids"][:]]
+        return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]))
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[Any]:
+    """The opened file; what is wrong with it becomes an InputError."""
+    import h5py
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; make it with 'l2g-interp attribute'")
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"{path}: not a whole attributions file ({error}); make it again with 'l2g-interp attribute'"
+        ) from error
+
+
+def safe_name(target: str) -> str:
+    """A target's name as a part of a file name or HDF5 path: itself if it is plain, percent-encoded if not."""
+    return quote(target, safe=" ").replace(".", "%2E")
+
+
+def check_targets(wanted: Sequence[str], known: Sequence[str], source: str) -> None:
+    """Refuse a target that is not there, and say which are."""
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"{source}: no target {name!r}; it has {', '.join(known)}")
+
+
+def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
+    """Write dataclass rows as TSV with a header, whole or not at all."""
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, [f.name for f in fields(row_type)], delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    unfinished.replace(path)
+
+
+def write_matches(path: str | Path, matches: Sequence[Match]) -> None:
+    """Write ``matches.tsv``."""
+    write_table(path, matches, Match)
+
+
+def read_matches(path: str | Path) -> list[Match]:
+    """Read ``matches.tsv``.
+
+    Raises
+    ------
+    InputError
+        No such file, or a column is missing or does not parse.
+    """
+    path = Path(path)
+    kinds = {f.name: {"int": int, "float": float, "str": str}[str(f.type)] for f in fields(Match)}
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = csv.DictReader(handle, delimiter="\t")
+            return [Match(**{name: kind(row[name]) for name, kind in kinds.items()}) for row in rows]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; make it with 'l2g-interp match'") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a table of matches ({error}); make it with 'l2g-interp match'") from error
+
+
+def _create(file, part: Attributions, n: int) -> None:
+    import h5py
+
+    def dataset(name: str, like: np.ndarray, dtype: Any = None) -> None:
+        row_shape = like.shape[1:]
+        chunk_rows = max(1, min(n, 2**20 // max(4, int(np.prod(row_shape)) * 4)))
+        file.create_dataset(
+            name,
+            (n, *row_shape),
+            dtype or like.dtype,
+            chunks=(chunk_rows, *row_shape),
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+        )
+
+    file.attrs["targets"] = json.dumps(part.targets)
+    file.attrs["provenance"] = json.dumps(part.provenance)
+    for key, value in part.provenance.items():
+        file.attrs[key] = value if isinstance(value, int | float | str) else json.dumps(value)
+    dataset("ids", np.empty(0), h5py.string_dtype())
+    dataset("length", np.empty(0), np.int32)
+    dataset("sequence/one_hot", part.one_hot)
+    for target in part.targets:
+        for key in ARRAYS:
+            dataset(f"targets/{safe_name(target)}/{key}", getattr(part[target], key))
+    if part.coordinates is not None:
+        for key in ("chrom", "start", "end", "strand"):
+            kind = np.int64 if key in ("start", "end") else h5py.string_dtype()
+            dataset(f"coordinates/{key}", np.empty(0), kind)
+
+
+def _fill(file, part: Attributions, rows: slice) -> None:
+    file["ids"][rows] = part.ids
+    file["length"][rows] = part.lengths
+    file["sequence/one_hot"][rows] = part.one_hot
+    for target in part.targets:
+        for key in ARRAYS:
+            file[f"targets/{safe_name(target)}/{key}"][rows] = getattr(part[target], key)
+    if part.coordinates is not None:
+        for key in ("chrom", "start", "end", "strand"):
+            file[f"coordinates/{key}"][rows] = [getattr(interval, key) for interval in part.coordinates]
+    file.flush()
+
+
+def _read_coordinates(file, take) -> list[Interval]:
+    columns = [file[f"coordinates/{key}"][take] for key in ("chrom", "start", "end", "strand")]
+    return [Interval(c.decode(), int(s), int(e), strand.decode()) for c, s, e, strand in zip(*columns, strict=True)]

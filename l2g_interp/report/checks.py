@@ -1,0 +1,93 @@
+"""Whether the numbers hold: completeness, stability over the references, prediction against measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from l2g_interp.report.charts import histogram, scatter
+from l2g_interp.report.context import Context, overall_error, relative_error
+
+STABLE = 0.95  # expected correlation with a fresh draw of references, below which more are advised
+
+
+@dataclass(frozen=True)
+class TargetChecks:
+    """Figures of one target; a chart is None where its numbers are not known."""
+
+    target: str
+    error: float
+    passes: bool | None
+    n_above: int
+    error_chart: Markup | None
+    stability: float
+    stable: bool | None
+    stability_chart: Markup | None
+    pearson: float
+    n_observed: int
+    observed_chart: Markup | None
+
+
+def checks(context: Context) -> list[TargetChecks] | None:
+    targets = [target for target in context.targets if target in context.overview.by_target]
+    return [target_checks(context, target) for target in targets] if context.overview.ids else None
+
+
+def target_checks(context: Context, target: str) -> TargetChecks:
+    """Judge one target: a figure that its method does not define neither passes nor fails."""
+    bound = context.options.completeness_bound
+    errors, overall = relative_error(context, target), overall_error(context, target)
+    stability = context.numbers(target, "stability")
+    median = float(np.nanmedian(stability)) if np.isfinite(stability).any() else float("nan")
+    predicted = context.numbers(target, "prediction")
+    observed = observed_values(context, target)
+    r, n = pearson(predicted, observed)
+    return TargetChecks(
+        target=target,
+        error=overall,
+        passes=None if np.isnan(overall) else overall <= bound,
+        n_above=int((errors > bound).sum()),
+        error_chart=_error_chart(errors, target, bound),
+        stability=median,
+        stable=None if np.isnan(median) else median >= STABLE,
+        stability_chart=_stability_chart(stability, target),
+        pearson=r,
+        n_observed=n,
+        observed_chart=Markup(
+            scatter(predicted, observed, f"Predicted against observed {target}", "predicted", "observed")
+        )
+        if n
+        else None,
+    )
+
+
+def observed_values(context: Context, target: str) -> np.ndarray:
+    values = context.run.observed.get(target)
+    unknown = np.full(len(context.overview.ids), np.nan)
+    return unknown if values is None or len(values) != len(unknown) else np.asarray(values, dtype=np.float64)
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
+    """Correlation over the rows where both are known, and their number; NaN where it is not defined."""
+    both = np.isfinite(x) & np.isfinite(y)
+    n = int(both.sum())
+    if n < 2 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
+        return float("nan"), n
+    return float(np.corrcoef(x[both], y[both])[0, 1]), n
+
+
+def _error_chart(errors: np.ndarray, target: str, bound: float) -> Markup | None:
+    if not np.isfinite(errors).any():
+        return None
+    label = f"Completeness error of each sequence for {target}, as a part of the output difference"
+    return Markup(histogram(errors, label, "error / output difference", limits=(-9.0, 1.0), log=True, mark=bound))
+
+
+def _stability_chart(stability: np.ndarray, target: str) -> Markup | None:
+    if not np.isfinite(stability).any():
+        return None
+    low = min(0.8, float(np.nanmin(stability)))
+    label = f"Expected correlation with a fresh draw of references for {target}"
+    return Markup(histogram(stability, label, "correlation", limits=(low, 1.0), mark=STABLE))

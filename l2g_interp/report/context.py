@@ -1,0 +1,107 @@
+"""What every section of the report starts from: the run, small arrays read once, and the reader's choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from l2g_interp.records import Match, Overview, Pattern, Run, read_overview
+from l2g_interp.tomtom import SIGNIFICANT_Q
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """How the report is drawn.
+
+    ``n_tracks``: strongest sequences to draw per target. ``max_q``: largest q-value of a match that names a
+    pattern. ``completeness_bound``: largest completeness error, as a part of the output difference, that passes.
+    ``n_matches``: matches listed per pattern.
+    """
+
+    title: str = "Motif report"
+    n_tracks: int = 20
+    max_q: float = SIGNIFICANT_Q
+    completeness_bound: float = 1e-3
+    n_matches: int = 5
+
+
+@dataclass(frozen=True)
+class Context:
+    """A run, what is known of whole sequences (read once), and the options."""
+
+    run: Run
+    overview: Overview
+    options: ReportOptions
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets of the attributions, then those that only have patterns or notes."""
+        others = [*self.run.patterns, *self.run.notes]
+        return list(dict.fromkeys([*self.overview.by_target, *others]))
+
+    def numbers(self, target: str, key: str) -> Float[np.ndarray, " n"]:
+        """One number per sequence: see `l2g_interp.records.PER_SEQUENCE`; NaN where there is none."""
+        found = self.overview.by_target.get(target, {}).get(key)
+        return np.full(len(self.overview.ids), np.nan) if found is None else found.astype(np.float64)
+
+    def patterns(self, target: str) -> list[Pattern]:
+        return self.run.patterns.get(target, [])
+
+    def matches(self, pattern: Pattern) -> list[Match]:
+        """The matches of a pattern, best first."""
+        return self._matches.get((pattern.target, pattern.name), [])
+
+    @cached_property
+    def _matches(self) -> dict[tuple[str, str], list[Match]]:
+        found: dict[tuple[str, str], list[Match]] = {}
+        for match in sorted(self.run.matches, key=lambda match: (match.rank, match.p_value)):
+            found.setdefault((match.target, match.pattern), []).append(match)
+        return found
+
+    def name(self, pattern: Pattern) -> str:
+        """What the best match is called if it is significant, else the pattern's own number."""
+        best = next(iter(self.matches(pattern)), None)
+        if best is not None and best.q_value <= self.options.max_q:
+            return best.label or best.motif_name or best.motif_id
+        return plain_name(pattern)
+
+    def is_named(self, pattern: Pattern) -> bool:
+        best = next(iter(self.matches(pattern)), None)
+        return best is not None and best.q_value <= self.options.max_q
+
+    def anchor(self, pattern: Pattern) -> str:
+        """The pattern's address in the page, made of numbers only: names never become markup."""
+        index = next(i for i, other in enumerate(self.patterns(pattern.target)) if other is pattern)
+        return f"motif-{self.targets.index(pattern.target)}-{index}"
+
+
+def load_context(run: Run, options: ReportOptions) -> Context:
+    return Context(run, read_overview(run.attributions), options)
+
+
+def plain_name(pattern: Pattern) -> str:
+    """``pos_patterns.pattern_3`` as ``pattern 3``, anything else as it is."""
+    number = pattern.name.rsplit("pattern_", 1)[-1]
+    return f"pattern {number}" if number.isdigit() else pattern.name
+
+
+def shortened(text: str, length: int = 60) -> str:
+    """For pictures and tooltips, where a long name would not fit; tables have it in full."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def relative_error(context: Context, target: str) -> Float[np.ndarray, " n"]:
+    """Completeness error of every sequence as a part of |f(x) - f(reference)|; NaN where undefined."""
+    difference = np.abs(context.numbers(target, "prediction") - context.numbers(target, "reference_prediction"))
+    return context.numbers(target, "delta") / np.maximum(difference, np.finfo(np.float32).tiny)
+
+
+def overall_error(context: Context, target: str) -> float:
+    """mean |delta| / mean |f(x) - f(reference)|, as `TargetAttributions.completeness_error`."""
+    difference = np.abs(context.numbers(target, "prediction") - context.numbers(target, "reference_prediction"))
+    if not len(difference):
+        return float("nan")
+    return float(context.numbers(target, "delta").mean() / max(difference.mean(), np.finfo(np.float32).tiny))

@@ -1,0 +1,33 @@
+"""What the report consists of, in order. To add a section: one function, one template, one line in `SECTIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from l2g_interp.report.checks import checks
+from l2g_interp.report.context import Context
+from l2g_interp.report.motifs import motifs
+from l2g_interp.report.pairs import pairs
+from l2g_interp.report.provenance import provenance
+from l2g_interp.report.summary import summary
+from l2g_interp.report.tracks import tracks
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what ``templates/<key>.html`` shows: ``build`` gives it, None leaves the section out."""
+
+    title: str
+    build: Callable[[Context], Any | None]
+
+
+SECTIONS: dict[str, Section] = {
+    "summary": Section("Summary", summary),
+    "motifs": Section("Motifs", motifs),
+    "pairs": Section("Motifs that occur together", pairs),
+    "tracks": Section("Contribution tracks", tracks),
+    "checks": Section("Can these numbers be trusted?", checks),
+    "provenance": Section("How this was made", provenance),
+}

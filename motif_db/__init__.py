@@ -1,0 +1,8 @@
+"""Motif databases by name or path, with the names that people use. Needs nothing of the other two packages."""
+
+from motif_db.catalogue import Entry, available
+from motif_db.database import Database, load, load_database
+from motif_db.motif import Motif, MotifError
+from motif_db.similarity import group_duplicates
+
+__all__ = ["Database", "Entry", "Motif", "MotifError", "available", "group_duplicates", "load", "load_database"]
