@@ -44,6 +44,8 @@ def settled(model: nn.Module) -> nn.Module:
     for p in model.parameters():
         nn.init.normal_(p, std=0.3)
     for m in model.modules():
+        if isinstance(m, nn.LayerNorm):
+            nn.init.normal_(m.weight, 1, 0.3)  # smaller ones make all sequences alike, up to rounding
         if isinstance(m, nn.BatchNorm1d):
             nn.init.normal_(m.running_mean, std=0.3)  # pyright: ignore
             nn.init.uniform_(m.running_var, 0.5, 1.5)  # pyright: ignore
