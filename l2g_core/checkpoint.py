@@ -19,6 +19,7 @@ from huggingface_hub import ModelHubMixin
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError
+from l2g_core.files import whole, write_json
 
 ARCHITECTURES = {"l2g": "l2g_core.model:L2G", "deepstarr": "l2g_core.baselines.deepstarr:DeepSTARR"}
 CONFIG, WEIGHTS, METRICS = "config.json", "model.safetensors", "metrics.json"
@@ -96,9 +97,8 @@ def save(model: SequenceModel, folder: str | Path, metrics: Mapping[str, Any] | 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.weights_to_save().items()}
-    unfinished = folder / (WEIGHTS + ".unfinished")
-    save_file(weights, unfinished)
-    unfinished.replace(folder / WEIGHTS)
+    with whole(folder / WEIGHTS) as unfinished:
+        save_file(weights, unfinished)
     write_json(
         folder / CONFIG,
         {
@@ -139,13 +139,6 @@ def fingerprint(module: nn.Module) -> str:
         digest.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
         digest.update(array.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(path)
 
 
 def _build(path: Path) -> SequenceModel:

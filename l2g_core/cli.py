@@ -146,6 +146,7 @@ def predict(shown: bool, model: Path, fasta: Path, output: Path, batch_size: int
     """Predict every target for the sequences of a FASTA file."""
     from l2g_core.checkpoint import load
     from l2g_core.dna import check_lengths, read_fasta
+    from l2g_core.files import whole
     from l2g_core.predict import default_device
     from l2g_core.predict import predict as run
 
@@ -159,9 +160,7 @@ def predict(shown: bool, model: Path, fasta: Path, output: Path, batch_size: int
         network, data.sequences, network.longest, batch_size,
         track=lambda starts: progress(starts, "predicting (batches)", n_batches, shown),
     )  # fmt: skip
-    unfinished = output.with_name(output.name + ".unfinished")
-    with unfinished.open("w", encoding="utf-8") as handle:
+    with whole(output) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
         handle.write("\t".join(("id", *network.targets)) + "\n")
         for name, row in zip(data.ids, outputs, strict=True):
             handle.write("\t".join((name, *(f"{value:.6g}" for value in row))) + "\n")
-    unfinished.replace(output)

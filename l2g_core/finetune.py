@@ -20,11 +20,12 @@ from torch.nn import functional as F
 
 from l2g_core.augment import MAX_SHIFT, augment
 from l2g_core.checkpoint import METRICS as METRICS_FILE
-from l2g_core.checkpoint import SequenceModel, load, save, write_json
+from l2g_core.checkpoint import SequenceModel, load, save
 from l2g_core.console import out_of_memory_explained, progress
 from l2g_core.datasets import Labelled
 from l2g_core.dna import one_hot
 from l2g_core.errors import InputError
+from l2g_core.files import whole, write_json
 from l2g_core.metrics import METRICS, TASK_METRIC
 from l2g_core.predict import default_device, predict
 
@@ -158,10 +159,9 @@ class _Trainer:
         tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
         for number, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{slot}": v.detach().cpu() for slot, v in slots.items()}
-        unfinished = self.folder / (STATE + ".unfinished")
         state = {"epoch": self.epoch, "history": self.history, "identity": self.identity}
-        save_file(tensors, unfinished, metadata={"state": json.dumps(state)})
-        unfinished.replace(self.folder / STATE)
+        with whole(self.folder / STATE) as unfinished:
+            save_file(tensors, unfinished, metadata={"state": json.dumps(state)})
 
     def restore(self) -> None:
         """Take up the state that an earlier run left, if it did and if it is the same run."""

@@ -186,17 +186,17 @@ def run(
     shown: bool, output: Path, databases: tuple[str, ...], motif_dir: Path | None, n_matches: int, **given: Any
 ) -> None:
     """From a model and sequences to report.html: attribute, motifs, match and report."""
-    from l2g_interp import pipeline
+    from l2g_interp import pipeline, run_folder
     from motif_db import load
 
     for name in databases:  # find out now, not after the long part
         load(name, motif_dir=motif_dir)
     folder = writable_folder(output)
-    attributions = folder / pipeline.ATTRIBUTIONS
+    attributions = folder / run_folder.ATTRIBUTIONS
     _attribute(attributions, shown, given)
     _motifs(attributions, folder, given["min_seqlets"], given["max_seqlets"], shown)
-    pipeline.match_files(folder, databases, folder / pipeline.MATCHES, motif_dir=motif_dir, n_matches=n_matches)
-    _report(folder, folder / pipeline.REPORT, given["observed"], given["tracks"], given["title"])
+    pipeline.match_files(folder, databases, folder / run_folder.MATCHES, motif_dir=motif_dir, n_matches=n_matches)
+    _report(folder, folder / run_folder.REPORT, given["observed"], given["tracks"], given["title"])
 
 
 @main.command()
@@ -254,7 +254,8 @@ def demo(shown: bool, output: Path, seed: int) -> None:
 def _attribute(output: Path, shown: bool, given: dict[str, Any]) -> None:
     from l2g_core.dna import read_bed, read_fasta
     from l2g_interp.models import open_model
-    from l2g_interp.pipeline import AttributeOptions, attribute_file, record
+    from l2g_interp.pipeline import AttributeOptions, attribute_file
+    from l2g_interp.run_folder import record
 
     if (given["fasta"] is None) == (given["bed"] is None) or (given["bed"] is None) != (given["genome"] is None):
         raise InputError("give --fasta, or --bed together with --genome")
@@ -279,8 +280,8 @@ def _motifs(attributions: Path, folder: Path, min_seqlets: int, max_seqlets: int
 
 
 def _report(folder: Path, output: Path, observed: Path | None, tracks: int, title: str) -> None:
-    from l2g_interp.pipeline import read_run
     from l2g_interp.report import write_report
+    from l2g_interp.run_folder import read_run
 
     write_report(output, read_run(folder, observed), n_tracks=tracks, title=title)
     click.echo(f"{output}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from l2g_core.dna import Sequences, checked
-from l2g_interp import pipeline
+from l2g_interp import pipeline, run_folder
 from l2g_interp.planting import PLANTED, Planted, PlantedSet, plant
 from l2g_interp.records import Match, Pattern
 from l2g_interp.tomtom import best_matches
@@ -50,14 +50,14 @@ def run_demo(folder: Path, seed: int = 0, shown: bool = True) -> bool:
     train_model(checkpoint, seed, shown)
     truth = plant(N_EXPLAINED, LENGTH, seed + 1)
     data = write_truth(truth, folder)
-    attributions = folder / pipeline.ATTRIBUTIONS
+    attributions = folder / run_folder.ATTRIBUTIONS
     explain(checkpoint, data, attributions, seed, shown)
     patterns = pipeline.discover_files(attributions, folder, min_seqlets=MIN_SEQLETS, shown=shown)
     databases = ("jaspar-insects", "core-promoter")
-    matches = pipeline.match_files(folder, databases, folder / pipeline.MATCHES)
+    matches = pipeline.match_files(folder, databases, folder / run_folder.MATCHES)
     found = [recovery(planted, truth, patterns[planted.target], matches) for planted in PLANTED]
     record_recoveries(folder, found)
-    report = folder / pipeline.REPORT
+    report = folder / run_folder.REPORT
     write_demo_report(folder, report)
     show(found, report)
     return all(r.recovered for r in found)
@@ -116,7 +116,7 @@ def explain(checkpoint: Path, data: Sequences, output: Path, seed: int, shown: b
     options = pipeline.AttributeOptions(n_references=N_REFERENCES, seed=seed, strands="forward")
     model = open_model(str(checkpoint), data, options.strands)
     summary = pipeline.attribute_file(model, data, output, options, resume=True, shown=shown)
-    pipeline.record(output.parent, "attribute", summary)
+    run_folder.record(output.parent, "attribute", summary)
 
 
 def recovery(planted: Planted, truth: PlantedSet, patterns: Sequence[Pattern], matches: Sequence[Match]) -> Recovery:
@@ -147,13 +147,13 @@ def record_recoveries(folder: Path, found: Sequence[Recovery]) -> None:
         }
         for r in found
     ]
-    pipeline.record(folder, "demo", {"planted motifs": rows, "recovered": sum(r.recovered for r in found)})
+    run_folder.record(folder, "demo", {"planted motifs": rows, "recovered": sum(r.recovered for r in found)})
 
 
 def write_demo_report(folder: Path, output: Path) -> None:
     from l2g_interp.report import write_report
 
-    run = pipeline.read_run(folder, observed=folder / "observed.tsv")
+    run = run_folder.read_run(folder, observed=folder / "observed.tsv")
     write_report(output, run, title="Demo: motifs planted in random DNA")
 
 

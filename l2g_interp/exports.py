@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from l2g_core.errors import InputError
+from l2g_core.files import whole
 from l2g_interp.records import Attributions, check_targets, safe_name
 
 log = logging.getLogger(__name__)
@@ -55,26 +56,15 @@ def write_chrombpnet_h5(attributions: Attributions, target: str, path: str | Pat
     check_targets([target], attributions.targets, "attributions")
     part = attributions[target]
     _check_half(part.hypothetical, target)
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        with h5py.File(unfinished, "w") as file:
-            _dataset(file, "raw/seq", attributions.one_hot, np.int8)
-            _dataset(file, "shap/seq", part.hypothetical, np.float16)
-            _dataset(file, "projected_shap/seq", part.contributions, np.float16)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole(path) as unfinished, h5py.File(unfinished, "w") as file:
+        _dataset(file, "raw/seq", attributions.one_hot, np.int8)
+        _dataset(file, "shap/seq", part.hypothetical, np.float16)
+        _dataset(file, "projected_shap/seq", part.contributions, np.float16)
 
 
 def _save_npz(path: Path, array: np.ndarray) -> None:
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        with unfinished.open("wb") as handle:
-            np.savez_compressed(handle, array)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole(path) as unfinished, unfinished.open("wb") as handle:
+        np.savez_compressed(handle, array)
 
 
 def _check_half(values: np.ndarray, target: str) -> None:

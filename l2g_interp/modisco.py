@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from l2g_core.errors import InputError
+from l2g_core.files import whole
 from l2g_interp.modisco_file import MIN_SEQLETS, Discovery, note_of, read_discovery, read_patterns
 from l2g_interp.modisco_run import canonical_order, run_worker
 from l2g_interp.records import Attributions, Pattern, check_targets, read_attributions, safe_name
@@ -155,13 +156,9 @@ def _discover(attributions: Attributions, target: str, options: ModiscoOptions, 
     """Run TF-MoDISco for one target and put its file, complete, under its name."""
     _check(attributions, target, options)
     order = canonical_order(attributions)
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
+    with whole(path) as unfinished:
         result = run_worker(attributions, target, asdict(options), order, unfinished)
         _finish(unfinished, attributions, target, options, order, result)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _check(attributions: Attributions, target: str, options: ModiscoOptions) -> None:

@@ -29,6 +29,7 @@ from jaxtyping import Bool, Float, Float32, Int, Int8
 
 from l2g_core.dna import Interval
 from l2g_core.errors import InputError
+from l2g_core.files import whole
 
 
 @dataclass(frozen=True)
@@ -190,18 +191,16 @@ def append_attributions(path: str | Path, parts, n: int) -> None:
     """
     import h5py
 
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".unfinished")
-    with h5py.File(unfinished, "w") as file:
+    with whole(path) as unfinished:
         start = 0
-        for part in parts:
-            if start == 0:
-                _create(file, part, n)
-            _fill(file, part, slice(start, start + len(part)))
-            start += len(part)
-    if start != n:
-        raise RuntimeError(f"{path}: {start} of {n} rows were written")
-    unfinished.replace(path)
+        with h5py.File(unfinished, "w") as file:
+            for part in parts:
+                if start == 0:
+                    _create(file, part, n)
+                _fill(file, part, slice(start, start + len(part)))
+                start += len(part)
+        if start != n:
+            raise RuntimeError(f"{path}: {start} of {n} rows were written")
 
 
 def read_attributions(
@@ -277,13 +276,11 @@ def check_targets(wanted: Sequence[str], known: Sequence[str], source: str) -> N
 
 def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
     """Write dataclass rows as TSV with a header, whole or not at all."""
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, [f.name for f in fields(row_type)], delimiter="\t", lineterminator="\n")
+    names = [f.name for f in fields(row_type)]
+    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, names, delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
-    unfinished.replace(path)
 
 
 def write_matches(path: str | Path, matches: Sequence[Match]) -> None:

@@ -10,6 +10,9 @@ import pytest
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of their own would only wait for each other
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[variable] = "1"
 _hook = install_import_hook(["l2g_core", "l2g_interp", "motif_db"], "beartype.beartype")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

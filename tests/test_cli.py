@@ -252,3 +252,18 @@ def test_a_label_that_does_not_parse_is_named_by_line(tmp_path: Path) -> None:
     table.write_text("sequence\tdev\nACGT\t1\nACGT\tlots\n")
     result = CliRunner().invoke(l2g, ["finetune", str(table), "--output", str(tmp_path / "m"), "--targets", "dev"])
     refused(result, "t.tsv: line 3: dev is 'lots'")
+
+
+def test_intervals_of_a_genome_keep_their_coordinates(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_text(">chr1\n" + plant(1, 300, seed=3).sequences[0] + "\n")
+    (tmp_path / "x.bed").write_text("chr1\t10\t20\tpeak\t0\t-\nchr1\t100\t200\n")
+    arguments = ("attribute", "--model", checkpoint, "--bed", tmp_path / "x.bed", "--genome", tmp_path / "g.fa")
+    refused(interp(*arguments, "--output", tmp_path / "a.h5"), "x.bed: record 'chr1:10-20(-)' has 10 bp", "--width")
+    result = interp(*arguments, "--width", 60, "--references", 2, "--output", tmp_path / "a.h5")
+    refused(result, "line 1: chr1:-15-45 reaches beyond the chromosome (0-300)")
+    (tmp_path / "x.bed").write_text("chr1\t50\t60\tpeak\t0\t-\nchr1\t100\t200\n")
+    result = interp(*arguments, "--width", 60, "--references", 2, "--output", tmp_path / "a.h5")
+    assert result.exit_code == 0, result.output
+    stored = read_attributions(tmp_path / "a.h5")
+    assert [str(c) for c in stored.coordinates or []] == ["chr1:25-85(-)", "chr1:120-180"]
+    assert stored.one_hot.shape == (2, 4, LENGTH)

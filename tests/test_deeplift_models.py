@@ -50,7 +50,7 @@ def test_l2g_models_add_up(embedder, backbone, dtype):
     model = L2G(config).eval().to(dtype)
     with torch.no_grad():  # an untrained head hardly tells sequences apart, and rounding would drown the difference
         model.head.weight.normal_()
-    x, references = sequences(20, 20, length=100)
+    x, references = sequences(4, 4, length=100)
     result = deep_lift_shap(model, x, references, [0, 1])
     error = completeness(result)
     rounding = np.abs(result.prediction).mean() / np.abs(result.prediction - result.reference_prediction).mean()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from l2g_core.embedders.layers import KernelDilation, conv, operators
+from l2g_core.embedders.layers import Embedder, KernelDilation, conv
 
 
-class DeepSEA(nn.Module):
+class DeepSEA(Embedder):
     """Convolutions of ``width``, ``1.5`` and ``3 x width`` channels, max-pooled by 4 twice (reference: width 320)."""
 
     N_CONVOLUTIONS = 3
@@ -19,16 +19,8 @@ class DeepSEA(nn.Module):
     downsampling = 16
     shortest = 16
 
-    def __init__(
-        self,
-        hidden: int,
-        width: int | None = None,
-        layer_operators: Sequence[KernelDilation] | None = None,
-        dropout: float = 0.05,
-    ):
-        super().__init__()
-        width = width or self.DEFAULT_WIDTH
-        first, second, third = operators(layer_operators, self.N_CONVOLUTIONS, self.DEFAULT_OPERATOR)
+    def build(self, hidden: int, width: int, chosen: Iterator[KernelDilation], dropout: float) -> None:
+        first, second, third = chosen
         self.channels = 3 * width
         self.layers = nn.Sequential(
             conv(4, width, first),

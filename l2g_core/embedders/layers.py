@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from torch import nn
 
 from l2g_core.errors import InputError
 
 KernelDilation = tuple[int, int]
+
+
+class Embedder(nn.Module):
+    """What the families have in common: from one-hot to features, every convolution with its own operator.
+
+    ``channels``: of the features, set by ``build``. ``downsampling``: bp per position of the features. ``shortest``:
+    the shortest sequence that makes sense (bp).
+    """
+
+    N_CONVOLUTIONS: ClassVar[int]
+    DEFAULT_OPERATOR: ClassVar[KernelDilation]
+    DEFAULT_WIDTH: ClassVar[int]
+    downsampling = 1
+    shortest = 1
+    channels: int
+
+    def __init__(
+        self,
+        hidden: int,
+        width: int | None = None,
+        layer_operators: Sequence[KernelDilation] | None = None,
+        dropout: float = 0.05,
+    ):
+        super().__init__()
+        chosen = operators(layer_operators, self.N_CONVOLUTIONS, self.DEFAULT_OPERATOR)
+        self.build(hidden, width or self.DEFAULT_WIDTH, chosen, dropout)
+
+    def build(self, hidden: int, width: int, chosen: Iterator[KernelDilation], dropout: float) -> None:
+        """Make the layers; ``hidden`` is the language model's width, ``chosen`` one operator per convolution."""
+        raise NotImplementedError
 
 
 def conv(in_channels: int, out_channels: int, operator: KernelDilation) -> nn.Module:

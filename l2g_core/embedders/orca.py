@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from l2g_core.embedders.layers import KernelDilation, operators
+from l2g_core.embedders.layers import Embedder, KernelDilation
 
 
-class ORCA(nn.Module):
+class ORCA(Embedder):
     """One convolution whose kernel is its stride: the projection of ``L2G`` does that, so the DNA passes as it is."""
 
     N_CONVOLUTIONS = 0
     DEFAULT_OPERATOR = (1, 1)
     DEFAULT_WIDTH = 4
-    downsampling = 1
-    shortest = 1
 
-    def __init__(
-        self,
-        hidden: int,
-        width: int | None = None,
-        layer_operators: Sequence[KernelDilation] | None = None,
-        dropout: float = 0.05,
-    ):
-        super().__init__()
-        operators(layer_operators, self.N_CONVOLUTIONS, self.DEFAULT_OPERATOR)
+    def build(self, hidden: int, width: int, chosen: Iterator[KernelDilation], dropout: float) -> None:
         self.channels = 4
 
     def forward(self, x: Float[Tensor, "batch 4 length"]) -> Float[Tensor, "batch 4 length"]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from l2g_core.embedders.layers import KernelDilation, conv, operators
+from l2g_core.embedders.layers import Embedder, KernelDilation, conv
 
 
 class ResidualBlock(nn.Module):
@@ -34,25 +34,14 @@ class ResidualBlock(nn.Module):
         return self.layers(x) + self.shortcut(x)
 
 
-class ResNet1D(nn.Module):
+class ResNet1D(Embedder):
     """Blocks of ``width``, ``2 width`` and ``hidden`` channels at full length (reference: 128, 256, 768)."""
 
     N_CONVOLUTIONS = 9
     DEFAULT_OPERATOR = (3, 1)
     DEFAULT_WIDTH = 128
-    downsampling = 1
-    shortest = 1
 
-    def __init__(
-        self,
-        hidden: int,
-        width: int | None = None,
-        layer_operators: Sequence[KernelDilation] | None = None,
-        dropout: float = 0.05,
-    ):
-        super().__init__()
-        width = width or self.DEFAULT_WIDTH
-        chosen = operators(layer_operators, self.N_CONVOLUTIONS, self.DEFAULT_OPERATOR)
+    def build(self, hidden: int, width: int, chosen: Iterator[KernelDilation], dropout: float) -> None:
         self.channels = hidden
         self.blocks = nn.Sequential(
             *(ResidualBlock(i, o, chosen, dropout) for i, o in ((4, width), (width, 2 * width), (2 * width, hidden)))

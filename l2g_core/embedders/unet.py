@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from l2g_core.embedders.layers import KernelDilation, conv, operators
+from l2g_core.embedders.layers import Embedder, KernelDilation, conv
 
 
 class DoubleConv(nn.Sequential):
@@ -28,25 +28,15 @@ class DoubleConv(nn.Sequential):
         )
 
 
-class UNet1D(nn.Module):
+class UNet1D(Embedder):
     """``width`` channels at full length, ``2, 4, 8, 8 x width`` on the way down (reference: width 64)."""
 
     N_CONVOLUTIONS = 18
     DEFAULT_OPERATOR = (3, 1)
     DEFAULT_WIDTH = 64
-    downsampling = 1
     shortest = 16
 
-    def __init__(
-        self,
-        hidden: int,
-        width: int | None = None,
-        layer_operators: Sequence[KernelDilation] | None = None,
-        dropout: float = 0.05,
-    ):
-        super().__init__()
-        width = width or self.DEFAULT_WIDTH
-        chosen = operators(layer_operators, self.N_CONVOLUTIONS, self.DEFAULT_OPERATOR)
+    def build(self, hidden: int, width: int, chosen: Iterator[KernelDilation], dropout: float) -> None:
         levels = [width, 2 * width, 4 * width, 8 * width, 8 * width]
         self.channels = width
         self.first = DoubleConv(4, width, chosen, dropout)

@@ -14,7 +14,7 @@ from l2g_interp.records import Pattern, Seqlets
 from l2g_interp.report.charts import histogram
 from l2g_interp.report.context import Context, plain_name
 
-MOST_PAIRS = 15  # shown per target, those furthest from chance
+MOST_PAIRS = 15  # shown per target, those furthest above chance
 MOST_PATTERNS = 60  # the patterns with most seqlets: pairs grow with their square
 FARTHEST = 100.0  # bp either way in the picture of distances
 
@@ -23,7 +23,9 @@ FARTHEST = 100.0  # bp either way in the picture of distances
 class Pair:
     """Two motifs: sequences that have both, what chance would give, and the distances between them.
 
-    ``q_value``: hypergeometric test in both directions, Benjamini-Hochberg over the pairs of the target.
+    ``q_value``: hypergeometric test for more than chance, Benjamini-Hochberg over the pairs of the target. Fewer than
+    chance is not tested: TF-MoDISco cuts seqlets of about 40 bp, and two motifs in one such stretch count for neither,
+    so motifs that are planted independently look exclusive (the demo shows it).
     """
 
     first: str
@@ -72,7 +74,7 @@ def _target_pairs(context: Context, target: str) -> TargetPairs:
 
 
 def chance(together: Int[np.ndarray, " k"], sizes: Int[np.ndarray, "k 2"], n: int) -> Float[np.ndarray, " k"]:
-    """Two-sided p-values of sharing so many of ``n`` sequences, given how many each motif has."""
+    """P-values of sharing so many or more of ``n`` sequences, given how many each motif has."""
     from scipy.special import gammaln  # scipy.stats would take longer to import than the report to write
 
     def log_choose(total: np.ndarray | int, part: np.ndarray) -> np.ndarray:
@@ -84,7 +86,7 @@ def chance(together: Int[np.ndarray, " k"], sizes: Int[np.ndarray, "k 2"], n: in
         logs = log_choose(one, counts) + log_choose(n - one, other - counts)
         share = np.exp(logs - logs.max())
         share /= share.sum()
-        p_values[i] = min(1.0, 2 * min(share[counts >= shared].sum(), share[counts <= shared].sum()))
+        p_values[i] = min(1.0, float(share[counts >= shared].sum()))
     return p_values
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from l2g_core.errors import InputError
+from l2g_core.files import whole
 from l2g_interp.records import Run
 from l2g_interp.report.context import ReportOptions, load_context
 from l2g_interp.report.sections import SECTIONS
@@ -59,10 +60,9 @@ def write_report(
     if output.is_dir() or not output.parent.is_dir():
         raise InputError(f"{output}: cannot be written; give a file name in a folder that exists")
     page = render(run, options)
-    unfinished = output.with_name(output.name + ".unfinished")
     try:
-        unfinished.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-        unfinished.replace(output)
+        with whole(output) as unfinished:
+            unfinished.write_text(page, encoding="utf-8", errors="replace", newline="\n")
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror}); give a path in a writable folder") from error
     return output

@@ -1,0 +1,125 @@
+"""A run folder: what the stages leave in it, what ``run.json`` says of them, and all of it read back for the report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l2g_core.dna import open_text
+from l2g_core.errors import InputError
+from l2g_core.files import write_json
+from l2g_interp.modisco import read_patterns
+from l2g_interp.records import Pattern, Run, read_attributions, read_matches, read_overview, safe_name
+
+ATTRIBUTIONS, MATCHES, MATCHED, REPORT, RECORD = (
+    "attributions.h5", "matches.tsv", "matches.motifs.json", "report.html", "run.json",
+)  # fmt: skip
+VERSIONS = ("l2g-interp", "torch", "numpy", "h5py", "transformers", "captum", "modisco-lite", "memelite", "dinuc_shuf")
+
+
+def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
+    """The patterns of a run folder by target, those with too few seqlets left out as when they were found."""
+    motifs = read_record(folder).get("steps", {}).get("motifs")
+    if motifs is None:
+        raise InputError(f"{folder}: no motifs here; make them with 'l2g-interp motifs --output {folder}'")
+    return {
+        target: read_patterns(folder / f"motifs.{safe_name(target)}.h5", target, motifs["min_seqlets"])
+        if (folder / f"motifs.{safe_name(target)}.h5").exists()
+        else []
+        for target in motifs["patterns"]
+    }
+
+
+def read_run(folder: Path, observed: Path | None = None) -> Run:
+    """Everything that the report shows, out of a run folder.
+
+    Raises
+    ------
+    InputError
+        A stage's files are missing; the message says which command makes them.
+    """
+    patterns = read_all_patterns(folder)
+    run = read_record(folder)
+    motifs = run["steps"]["motifs"]
+    attributions = Path(motifs["attributions"])
+    attributions = attributions if attributions.exists() else folder / ATTRIBUTIONS
+    matches = read_matches(folder / MATCHES)
+    stored = json.loads((folder / MATCHED).read_text(encoding="utf-8"))
+    return Run(
+        attributions=attributions,
+        patterns=patterns,
+        matches=matches,
+        motifs={(m["database"], m["motif_id"]): np.array(m["ppm"]) for m in stored},
+        provenance=run,
+        notes=motifs["notes"],
+        observed=read_observed(observed, attributions) if observed else {},
+    )
+
+
+def read_observed(path: Path, attributions: Path) -> dict[str, np.ndarray]:
+    """Measured values by target in the order of the sequences, from a TSV with a column ``id``; NaN where blank.
+
+    Raises
+    ------
+    InputError
+        No column ``id`` or none named like a target, or a value that is no number.
+    """
+    known = read_attributions(attributions, rows=[])
+    with open_text(path) as handle:
+        rows = {
+            row.get("id"): (number, row) for number, row in enumerate(csv.DictReader(handle, delimiter="\t"), start=2)
+        }
+    columns = next(iter(rows.values()))[1].keys() if rows else []
+    targets = [t for t in known.targets if t in columns]
+    if "id" not in columns or not targets:
+        raise InputError(
+            f"{path}: needs a column 'id' and one named like a target ({', '.join(known.targets)}); "
+            f"it has {', '.join(columns) or 'none'}"
+        )
+    ids = read_overview(attributions).ids
+    values = {t: np.full(len(ids), np.nan) for t in targets}
+    for i, name in enumerate(ids):
+        number, row = rows.get(name, (0, {}))
+        for target in targets:
+            text = (row.get(target) or "").strip()
+            try:
+                values[target][i] = float(text) if text else np.nan
+            except ValueError as error:
+                raise InputError(f"{path}: line {number}: {target} is {text!r}, which is no number") from error
+    return values
+
+
+def record(folder: Path, step: str, content: dict[str, Any]) -> None:
+    """Note a finished step in ``run.json``."""
+    run = read_record(folder)
+    run["versions"] = versions()
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    run.setdefault("steps", {})[step] = {"command": command(), "finished": finished, **content}
+    write_json(folder / RECORD, run)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """``run.json``, empty where there is none yet."""
+    path = folder / RECORD
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); delete it and run the stages again") from error
+
+
+def versions() -> dict[str, str]:
+    return {"python": sys.version.split()[0]} | {name: version(name) for name in VERSIONS}
+
+
+def command() -> str:
+    """The command line as typed, without the folder of the program."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
