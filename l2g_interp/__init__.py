@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from l2g_interp.attribute import attribute
+    from l2g_interp.attributions.attribute import attribute
     from l2g_interp.modisco import discover_motifs
     from l2g_interp.report import write_report
     from l2g_interp.tomtom import match_motifs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["attribute", "discover_motifs", "match_motifs", "write_report"]
 
 _HOMES = {
-    "attribute": "l2g_interp.attribute",
+    "attribute": "l2g_interp.attributions.attribute",
     "discover_motifs": "l2g_interp.modisco",
     "match_motifs": "l2g_interp.tomtom",
     "write_report": "l2g_interp.report",

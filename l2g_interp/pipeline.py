@@ -21,7 +21,14 @@ import numpy as np
 from l2g_core.console import out_of_memory_explained, progress
 from l2g_core.dna import Sequences, one_hot
 from l2g_core.files import write_json
-from l2g_interp.attribute import PART, References, as_attributions, attribute_in_parts, choose_targets, prepare
+from l2g_interp.attributions.attribute import (
+    PART,
+    References,
+    as_attributions,
+    attribute_in_parts,
+    choose_targets,
+    prepare,
+)
 from l2g_interp.attributions.result import MethodResult
 from l2g_interp.journal import Journal
 from l2g_interp.models import OpenModel
