@@ -27,7 +27,7 @@ def run(*arguments: object) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder, stage by stage."""
     folder = tmp_path_factory.mktemp("run")
-    write_attributions(folder / "attributions.h5", planted_attributions(300, length=120))
+    write_attributions(folder / "attributions.h5", planted_attributions(400))
     run("motifs", "--attributions", folder / "attributions.h5", "--output", folder)
     run("match", "--motifs", folder, "--output", folder / "matches.tsv")
     run("report", "--run", folder, "--output", folder / "report.html", "--tracks", 3, "--title", "<b>&")
