@@ -31,8 +31,6 @@ def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
         raise InputError(f"{folder}: no motifs here; make them with 'l2g-interp motifs --output {folder}'")
     return {
         target: read_patterns(folder / f"motifs.{safe_name(target)}.h5", target, motifs["min_seqlets"])
-        if (folder / f"motifs.{safe_name(target)}.h5").exists()
-        else []
         for target in motifs["patterns"]
     }
 
