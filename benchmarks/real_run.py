@@ -19,7 +19,7 @@ import click
 
 from l2g_core.cli import main as l2g
 from l2g_interp.cli import main as l2g_interp
-from l2g_interp.records import read_matches
+from l2g_interp.records import Match, read_table
 from l2g_interp.tomtom import SIGNIFICANT_Q
 
 TARGETS = ("dev", "hk")
@@ -90,7 +90,7 @@ def print_table(output: Path) -> None:
     for target, numbers in steps["attribute"]["targets"].items():
         click.echo(f"{target}: completeness error {numbers['completeness_error']:.1e}")
     click.echo("| target | pattern | seqlets | nearest | database | q |\n|---|---|---|---|---|---|")
-    for m in read_matches(output / "matches.tsv"):
+    for m in read_table(output / "matches.tsv", Match, "l2g-interp match"):
         if m.rank == 1:
             q = f"{m.q_value:.1e}" + ("" if m.q_value <= SIGNIFICANT_Q else " (not significant)")
             click.echo(f"| {m.target} | {m.pattern} | {m.n_seqlets} | {m.label} | {m.database} | {q} |")

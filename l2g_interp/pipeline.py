@@ -40,7 +40,7 @@ from l2g_interp.records import (
     append_attributions,
     read_attributions,
     read_overview,
-    write_matches,
+    write_table,
 )
 from l2g_interp.run_folder import MATCHED, command, read_all_patterns, record, versions
 from l2g_interp.tomtom import best_matches, match_motifs
@@ -171,7 +171,7 @@ def match_files(
         {"database": m.database, "motif_id": m.motif_id, "ppm": by_name[m.database, m.motif_id].tolist()}
         for m in matches
     ]
-    write_matches(output, matches)
+    write_table(output, matches, Match)
     write_json(output.with_name(MATCHED), matched)
     record(
         folder,

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -30,6 +30,11 @@ from jaxtyping import Bool, Float, Float32, Int, Int8
 from l2g_core.dna import Interval
 from l2g_core.errors import InputError
 from l2g_core.files import whole
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Row = TypeVar("Row", bound=DataclassInstance)
 
 
 @dataclass(frozen=True)
@@ -162,12 +167,60 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What planting a pattern into shuffled backgrounds does to the prediction: a row of ``validation.tsv``.
+
+    ``effect``: mean change of the prediction, in the units of the output, with ``copies`` copies; ``control``: the
+    same with the columns of the pattern shuffled; ``excess``: mean of their paired difference. ``low`` and ``high``
+    are the ends of 95 % bootstrap intervals over the backgrounds.
+    """
+
+    target: str
+    pattern: str
+    sign: str
+    copies: int
+    n_backgrounds: int
+    effect: float
+    effect_low: float
+    effect_high: float
+    control: float
+    control_low: float
+    control_high: float
+    excess: float
+    excess_low: float
+    excess_high: float
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Where a pattern occurs: a row of ``hits.tsv``; 0-based half-open on the sequence's forward strand.
+
+    ``row`` is that in the attributions. ``similarity``: cosine between the contributions there and the trimmed CWM.
+    ``contribution``: sum of the contributions under the hit. ``seqlet``: 1 if TF-MoDISco clustered a seqlet of the
+    pattern there.
+    """
+
+    target: str
+    pattern: str
+    sign: str
+    row: int
+    id: str
+    start: int
+    end: int
+    strand: str
+    similarity: float
+    contribution: float
+    seqlet: int
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything that the report shows: the contents of a run folder.
 
     ``patterns`` by target, in TF-MoDISco's order; ``motifs`` the PPM ``(4, width)`` of every matched motif by
     (database, motif id); ``notes`` by target, what went otherwise than hoped (such as too few seqlets);
-    ``observed`` the measured values by target, NaN where unknown, in the order of the sequences.
+    ``observed`` the measured values by target, NaN where unknown, in the order of the sequences; ``effects`` and
+    ``hits`` are empty where the run was not validated or its hits were not called.
     """
 
     attributions: Path
@@ -177,6 +230,8 @@ class Run:
     provenance: dict[str, Any]
     notes: dict[str, str] = field(default_factory=dict)
     observed: dict[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    effects: list[Effect] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
 
 
 def write_attributions(path: str | Path, attributions: Attributions) -> None:
@@ -283,13 +338,8 @@ def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
         writer.writerows(asdict(row) for row in rows)
 
 
-def write_matches(path: str | Path, matches: Sequence[Match]) -> None:
-    """Write ``matches.tsv``."""
-    write_table(path, matches, Match)
-
-
-def read_matches(path: str | Path) -> list[Match]:
-    """Read ``matches.tsv``.
+def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]:
+    """Read dataclass rows that `write_table` wrote; ``made_by`` is the command that makes such a file.
 
     Raises
     ------
@@ -297,15 +347,15 @@ def read_matches(path: str | Path) -> list[Match]:
         No such file, or a column is missing or does not parse.
     """
     path = Path(path)
-    kinds = {f.name: {"int": int, "float": float, "str": str}[str(f.type)] for f in fields(Match)}
+    kinds = {f.name: {"int": int, "float": float, "str": str}[str(f.type)] for f in fields(row_type)}
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             rows = csv.DictReader(handle, delimiter="\t")
-            return [Match(**{name: kind(row[name]) for name, kind in kinds.items()}) for row in rows]
+            return [row_type(**{name: kind(row[name]) for name, kind in kinds.items()}) for row in rows]
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; make it with 'l2g-interp match'") from error
+        raise InputError(f"{path}: no such file; make it with '{made_by}'") from error
     except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a table of matches ({error}); make it with 'l2g-interp match'") from error
+        raise InputError(f"{path}: not a table of '{made_by}' ({error}); make it anew") from error
 
 
 def _create(file, part: Attributions, n: int) -> None:

@@ -16,10 +16,10 @@ from l2g_core.dna import open_text
 from l2g_core.errors import InputError
 from l2g_core.files import write_json
 from l2g_interp.modisco import read_patterns
-from l2g_interp.records import Pattern, Run, read_attributions, read_matches, read_overview, safe_name
+from l2g_interp.records import Effect, Hit, Match, Pattern, Run, read_attributions, read_overview, read_table, safe_name
 
-ATTRIBUTIONS, MATCHES, MATCHED, REPORT, RECORD = (
-    "attributions.h5", "matches.tsv", "matches.motifs.json", "report.html", "run.json",
+ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT, RECORD = (
+    "attributions.h5", "matches.tsv", "matches.motifs.json", "validation.tsv", "hits.tsv", "report.html", "run.json",
 )  # fmt: skip
 VERSIONS = ("l2g-interp", "torch", "numpy", "h5py", "transformers", "captum", "modisco-lite", "memelite", "dinuc_shuf")
 
@@ -48,7 +48,7 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
     motifs = run["steps"]["motifs"]
     attributions = Path(motifs["attributions"])
     attributions = attributions if attributions.exists() else folder / ATTRIBUTIONS
-    matches = read_matches(folder / MATCHES)
+    matches = read_table(folder / MATCHES, Match, "l2g-interp match")
     stored = json.loads((folder / MATCHED).read_text(encoding="utf-8"))
     return Run(
         attributions=attributions,
@@ -58,7 +58,14 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
         provenance=run,
         notes=motifs["notes"],
         observed=read_observed(observed, attributions) if observed else {},
+        effects=_optional(folder / EFFECTS, Effect, "l2g-interp validate"),
+        hits=_optional(folder / HITS, Hit, "l2g-interp hits"),
     )
+
+
+def _optional(path: Path, row_type: type, made_by: str) -> list:
+    """The rows of a table that a run folder may lack."""
+    return read_table(path, row_type, made_by) if path.exists() else []
 
 
 def read_observed(path: Path, attributions: Path) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from planted import planted_attributions
 
 from l2g_interp.cli import main
 from l2g_interp.demo import run_demo
-from l2g_interp.records import read_attributions, read_matches, write_attributions
+from l2g_interp.records import Match, read_attributions, read_table, write_attributions
 from l2g_interp.run_folder import read_all_patterns, read_observed, read_run
 
 
@@ -36,7 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_planted_motifs_are_found_and_named(folder: Path) -> None:
-    best = {(m.target, m.pattern): m for m in read_matches(folder / "matches.tsv") if m.rank == 1}
+    best = {
+        (m.target, m.pattern): m for m in read_table(folder / "matches.tsv", Match, "l2g-interp match") if m.rank == 1
+    }
     names = {target: {m.label.split(" ")[0] for (t, _), m in best.items() if t == target} for target in ("dev", "hk")}
     assert {"AP-1", "GATA"} <= names["dev"]
     assert {"DRE", "Ohler1"} <= names["hk"]
@@ -47,7 +49,7 @@ def test_planted_motifs_are_found_and_named(folder: Path) -> None:
 def test_a_database_smaller_than_the_matches_asked_for_gives_all_it_has(folder: Path, tmp_path: Path) -> None:
     small = ("--database", "core-promoter", "--matches", 50)
     run("match", "--motifs", folder, "--output", tmp_path / "matches.tsv", *small)
-    ranks = [m.rank for m in read_matches(tmp_path / "matches.tsv")]
+    ranks = [m.rank for m in read_table(tmp_path / "matches.tsv", Match, "l2g-interp match")]
     assert 5 < max(ranks) <= 21
 
 
@@ -72,7 +74,7 @@ def test_too_few_sequences_give_a_statement_and_a_report_without_patterns(tmp_pa
     run("motifs", "--attributions", tmp_path / "attributions.h5", "--output", tmp_path)
     run("match", "--motifs", tmp_path, "--output", tmp_path / "matches.tsv")
     run("report", "--run", tmp_path, "--output", tmp_path / "report.html")
-    assert read_matches(tmp_path / "matches.tsv") == []
+    assert read_table(tmp_path / "matches.tsv", Match, "l2g-interp match") == []
     notes = json.loads((tmp_path / "run.json").read_text())["steps"]["motifs"]["notes"]
     assert notes.keys() == {"dev", "hk"}
     assert notes["dev"].split(";")[0][:20] in (tmp_path / "report.html").read_text()
