@@ -70,10 +70,14 @@ class Backbone:
 
 
 class PassThrough(nn.Module):
-    """Stands where the word embeddings stood: the tokens are embedded already."""
+    """Stands where the word embeddings stood: the tokens are embedded already.
 
-    def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> Tensor:
-        return inputs_embeds
+    They are the one argument of real numbers, passed by name or (DistilBERT) by position.
+    """
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        (tokens,) = (v for v in (*args, *kwargs.values()) if isinstance(v, Tensor) and v.is_floating_point())
+        return tokens
 
 
 def load_backbone(name: str, *, layers: int | None = None, pretrained: bool = True) -> Backbone:

@@ -82,6 +82,14 @@ attribute_options = together(
     ),
     click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: sized to the memory]"),
     click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]"),
+    click.option(
+        "--on-missing",
+        type=click.Choice(["raise", "warn"]),
+        default="raise",
+        show_default=True,
+        help="What deep_lift_shap does about a torch function without a rule: refuse it, or treat it as linear and "
+        "say so in the result.",
+    ),
     click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed."),
 )
 motif_options = together(
@@ -264,7 +272,13 @@ def _attribute(output: Path, shown: bool, given: dict[str, Any]) -> None:
         click.echo(f"{data.source}: {data.n_ambiguous} letters other than A, C, G, T become empty columns", err=True)
     targets = tuple(given["targets"].split(",")) if given["targets"] else None
     options = AttributeOptions(
-        targets, given["references"], given["seed"], given["method"], given["strands"], given["batch_size"]
+        targets,
+        given["references"],
+        given["seed"],
+        given["method"],
+        given["strands"],
+        given["batch_size"],
+        given["on_missing"],
     )
     model = open_model(given["model"], data, options.strands, given["device"])
     summary = attribute_file(model, data, output, options, resume=given["resume"], shown=shown)

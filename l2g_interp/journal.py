@@ -53,6 +53,10 @@ class Journal:
         os.truncate(self.path, whole[-1] if whole else len(header))
         return len(whole)
 
+    def holds_work(self) -> bool:
+        """Whether there is a whole record that would be lost."""
+        return self.path.exists() and next(self._scan(), None) is not None
+
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Add one record and see it onto the disk."""
         buffer = io.BytesIO()

@@ -12,6 +12,7 @@ import logging
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 
 from l2g_core.console import out_of_memory_explained, progress
 from l2g_core.dna import Sequences, one_hot
+from l2g_core.errors import InputError
 from l2g_core.files import write_json
 from l2g_interp.attributions.attribute import (
     PART,
@@ -60,6 +62,7 @@ class AttributeOptions:
     method: str = "deep_lift_shap"
     strands: str = "model"
     batch_size: int | None = None
+    on_missing: str = "raise"
 
 
 def attribute_file(
@@ -93,6 +96,7 @@ def attribute_file(
         "method": options.method,
         "n_references": options.n_references,
         "seed": options.seed,
+        "on_missing": options.on_missing,
         "strands": options.strands,
     }
     if resume and _finished(output, identity):
@@ -101,12 +105,15 @@ def attribute_file(
     journal = Journal(output.with_name(output.name + ".journal"), identity)
     done = journal.start(resume)
     references = References(options.n_references, options.seed)
-    parts = attribute_in_parts(module, codes, chosen, references, options.method, options.batch_size, start=done * PART)
+    parts = attribute_in_parts(
+        module, codes, chosen, references, options.method, options.batch_size, options.on_missing, start=done * PART
+    )
     n_parts = -(-len(data) // PART)
-    with out_of_memory_explained("--batch-size"):
+    with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
         for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done):
-            journal.append(asdict(part))
-    provenance = identity | {"versions": versions(), "command": command()}
+            journal.append({key: np.asarray(value) for key, value in asdict(part).items()})
+    unruled = _unruled(journal) if options.on_missing == "warn" else []
+    provenance = identity | {"unruled": unruled, "versions": versions(), "command": command()}
     append_attributions(output, _parts(journal, codes, data, targets, provenance), len(data))
     journal.path.unlink()
     return _attribute_summary(output, data)
@@ -187,6 +194,26 @@ def match_files(
     return matches
 
 
+@contextmanager
+def _missing_rule_explained(model: OpenModel, journal: Journal) -> Iterator[None]:
+    """Turn a network that cannot be explained into one line that names the ways on, and leave nothing behind."""
+    from l2g_interp.attributions.deeplift.engine import UnsupportedFunction
+
+    try:
+        yield
+    except UnsupportedFunction as error:
+        if not journal.holds_work():
+            journal.path.unlink(missing_ok=True)
+        raise InputError(
+            f"{model.name}: {error}; or let it through with --on-missing warn, or choose another --method"
+        ) from error
+
+
+def _unruled(journal: Journal) -> list[str]:
+    """Functions that were let through without a rule, in any part."""
+    return sorted({str(name) for arrays in journal.records() for name in arrays["unruled"]})
+
+
 def _finished(output: Path, identity: dict[str, Any]) -> bool:
     if not output.exists():
         return False
@@ -202,8 +229,15 @@ def _parts(
         rows = slice(start, start + len(arrays["prediction"]))
         lengths = np.array([len(s) for s in data.sequences[rows]], dtype=np.int32)
         coordinates = data.intervals[rows] if data.intervals else None
+        unruled = tuple(map(str, arrays.pop("unruled")))
         yield as_attributions(
-            MethodResult(**arrays), codes[rows], data.ids[rows], targets, provenance, lengths, coordinates
+            MethodResult(**arrays, unruled=unruled),
+            codes[rows],
+            data.ids[rows],
+            targets,
+            provenance,
+            lengths,
+            coordinates,
         )
         start = rows.stop
 
@@ -212,11 +246,13 @@ def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
     """Counts and completeness; says so loudly when the sums do not hold."""
     overview = read_overview(output)
     provenance = overview.provenance
+    if provenance.get("unruled"):
+        log.warning("without a rule, treated as linear: %s; sums need not hold", ", ".join(provenance["unruled"]))
     targets = {name: _completeness(name, numbers) for name, numbers in overview.by_target.items()}
     return {
         "model": {key: provenance[key] for key in ("model", "model_fingerprint", "strands")},
         "sequences": {"file": data.source, "sequences": len(data), "ambiguous_letters": data.n_ambiguous},
-        "method": {key: provenance[key] for key in ("method", "n_references", "seed")},
+        "method": {key: provenance[key] for key in ("method", "n_references", "seed", "on_missing", "unruled")},
         "targets": targets,
     }
 

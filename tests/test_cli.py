@@ -267,3 +267,30 @@ def test_intervals_of_a_genome_keep_their_coordinates(checkpoint: Path, tmp_path
     stored = read_attributions(tmp_path / "a.h5")
     assert [str(c) for c in stored.coordinates or []] == ["chr1:25-85(-)", "chr1:120-180"]
     assert stored.one_hot.shape == (2, 4, LENGTH)
+
+
+class Sorting(torch.nn.Module):
+    """Calls a function without a rule."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.head(x.cumsum(2).sort(2).values.mean(2))
+
+
+def test_a_function_without_a_rule_is_refused_or_named_in_the_result(fasta: Path, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "network.py").write_text("from test_cli import Sorting\n\n\ndef make():\n    return Sorting().eval()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    output = tmp_path / "a.h5"
+    refused = attribute("network:make", fasta, output)  # type: ignore[arg-type]
+    assert "sort" in refused.output
+    assert "--on-missing warn" in refused.output
+    assert refused.exit_code == 2
+    assert not output.exists()
+    with pytest.warns(UserWarning, match="sort"):
+        let_through = attribute("network:make", fasta, output, "--on-missing", "warn")  # type: ignore[arg-type]
+    assert let_through.exit_code == 0
+    assert read_attributions(output).provenance["unruled"] == ["torch.Tensor.sort"]
+    assert "torch.Tensor.sort" in let_through.output

@@ -271,6 +271,8 @@ def test_on_request_a_missing_rule_is_a_warning():
     with pytest.warns(UserWarning, match="sort"):
         result = deep_lift_shap(around(lambda h: h.sort(2).values), x, references, [0], on_missing="warn")
     assert np.isfinite(result.hypothetical).all()
+    assert result.unruled == ("torch.Tensor.sort",)
+    assert deep_lift_shap(around(F.relu), x, references, [0], on_missing="warn").unruled == ()
 
 
 def test_lengths_and_masks_may_be_made_from_the_sequence():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Int8
 
 from l2g_core.errors import InputError
 from l2g_interp.attributions import load_method
-from l2g_interp.attributions.result import MethodResult
+from l2g_interp.attributions.result import MethodResult, joined
 from l2g_interp.records import ARRAYS, Attributions, TargetAttributions, check_targets
 from l2g_interp.references import dinucleotide_shuffles
 
@@ -31,6 +32,7 @@ def attribute(
     method: str = "deep_lift_shap",
     batch_size: int | None = None,
     device: str | None = None,
+    on_missing: str = "raise",
     ids: Sequence[str] | None = None,
     progress: bool = False,
 ) -> Attributions:
@@ -51,11 +53,16 @@ def attribute(
         A name in ``METHODS``.
     batch_size
         Rows per forward pass; sized to the memory when None.
+    on_missing
+        What ``deep_lift_shap`` does about a torch function that it has no rule for: ``raise``, or ``warn``, treat it
+        as linear and name it in ``provenance["unruled"]``.
 
     Raises
     ------
     InputError
         No such method or target, or a shape that does not fit.
+    UnsupportedFunction
+        The model calls a function without a rule, and ``on_missing`` is ``raise``.
     """
     from l2g_core.console import progress as bar
 
@@ -64,13 +71,10 @@ def attribute(
     chosen = choose_targets(targets, names)
     n_parts = -(-len(codes) // PART)
     shuffles = References(n_references, seed, references)
-    parts = attribute_in_parts(module, codes, chosen, shuffles, method, batch_size)
-    results = list(bar(parts, "attributing (parts of sequences)", n_parts, progress))
-    whole = MethodResult(
-        **{key: np.concatenate([getattr(r, key) for r in results]) for key in MethodResult.__dataclass_fields__}
-    )
+    parts = attribute_in_parts(module, codes, chosen, shuffles, method, batch_size, on_missing)
+    whole = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
     ids = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
-    provenance = {"method": method, "n_references": n_references, "seed": seed}
+    provenance = {"method": method, "n_references": n_references, "seed": seed, "unruled": list(whole.unruled)}
     return as_attributions(whole, codes, ids, [names[i] for i in chosen], provenance)
 
 
@@ -104,12 +108,17 @@ def attribute_in_parts(
     references: References,
     method: str = "deep_lift_shap",
     batch_size: int | None = None,
+    on_missing: str = "raise",
     start: int = 0,
 ) -> Iterator[MethodResult]:
     """Explain the rows from ``start`` on, ``PART`` at a time: the result does not depend on where it was taken up."""
     import torch
 
     run = load_method(method)
+    if on_missing != "raise":
+        if method != "deep_lift_shap":
+            raise InputError(f"on_missing={on_missing!r} is for deep_lift_shap; {method} has no rules to miss")
+        run = partial(run, on_missing=on_missing)
     references.check(one_hot)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     for first in range(start, len(one_hot), PART):

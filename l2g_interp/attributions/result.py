@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float32
@@ -18,6 +19,7 @@ class MethodResult:
     ``standard_error``: of the contribution of the base that is there, over the references.
     ``stability``: expected correlation of the contributions with those from a fresh draw of as many references.
     A quantity that a method does not define is NaN.
+    ``unruled``: functions that were let through without a rule (``on_missing="warn"``), so sums need not hold.
     """
 
     hypothetical: Float32[np.ndarray, "n t 4 length"]
@@ -26,3 +28,11 @@ class MethodResult:
     delta: Float32[np.ndarray, "n t"]
     standard_error: Float32[np.ndarray, "n t length"]
     stability: Float32[np.ndarray, "n t"]
+    unruled: tuple[str, ...] = ()
+
+
+def joined(parts: Sequence[MethodResult]) -> MethodResult:
+    """Consecutive sequences, one part after the other."""
+    arrays = [f.name for f in fields(MethodResult) if f.name != "unruled"]
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+    return MethodResult(**whole, unruled=tuple(sorted({name for part in parts for name in part.unruled})))

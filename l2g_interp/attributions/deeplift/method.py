@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -54,7 +55,7 @@ def deep_lift_shap(
     batch_size
         Rows per forward pass; fitted to the memory when not given. The result does not depend on it, but for rounding.
     on_missing
-        What to do about a function without a rule: refuse it, or warn and treat it as linear.
+        What to do about a function without a rule: refuse it, or warn, treat it as linear and name it in the result.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def deep_lift_shap(
     n, r = references.shape[:2]
     result = empty_result(n, len(targets), one_hot.shape[-1])
     device, dtype = device_and_dtype(model)
-    rows, start = batch_size, 0
+    rows, start, unruled = batch_size, 0, set[str]()
     while start < n:
         part = slice(start, start + max(1, (rows or 1) // r))
         x = one_hot[part].to(device, dtype)
@@ -80,8 +81,9 @@ def deep_lift_shap(
             for chunk in references[part].split(max(1, rows // len(x)), dim=1):
                 _replay(model, tape, x, chunk.to(device, dtype), targets, sums, on_missing)
         store(result, part, sums, x, r)
+        unruled |= tape.missing
         start += len(x)
-    return result
+    return replace(result, unruled=tuple(sorted(unruled)))
 
 
 def _check_visible(model: nn.Module) -> None:

@@ -118,6 +118,11 @@ class _Softmax(torch.autograd.Function):
     """``y_j = exp(s_j - L)``, L the log-sum-exp. With the logarithmic means ``l_j`` of y_x and y_r,
     ``Dy_j = l_j (Ds_j - DL)``; the y sum to 1 in both, so ``DL = sum(l Ds) / sum(l)``: exact, row by row. Hence
     ``m_s = l (m - sum(l m) / sum(l))``, the form of softmax's own backward with ``q = l / sum(l)`` in place of y.
+
+    There are other exact ways. Taken step by step, as exponentials, their sum and its logarithm (tangermeme), the
+    weights of ``DL`` are the logarithmic means of the exponentials over that of their sums, which do not sum to 1. Then
+    a number added to all scores of a row, which changes nothing, gets credit. Here it gets none: l depends on the
+    probabilities alone. Keys' biases in attention are such numbers.
     """
 
     @staticmethod

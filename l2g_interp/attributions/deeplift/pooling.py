@@ -2,7 +2,9 @@
 
 If the example's maximum is the larger one, it is credited to where the example has it, else to where the reference
 has it. There ``|x_p - r_p| >= |y_x - y_r|`` with the same sign, so the multiplier ``(y_x - y_r) / (x_p - r_p)`` lies
-between 0 and 1. Windows may overlap (shares add up), and positions are found in the unmodified inputs.
+between 0 and 1. A position that is the same in both has the ordinary derivative of the example's maximum, as with
+any other function (and with every peer): the sum does not depend on it. Windows may overlap (shares add up), and
+positions are found in the unmodified inputs.
 """
 
 from __future__ import annotations
@@ -17,19 +19,21 @@ from l2g_interp.attributions.deeplift.layout import Layout
 
 
 class _Route(torch.autograd.Function):
-    """Send ``grad * share`` to ``position`` of a flat last dimension."""
+    """Send ``grad * share`` to ``position`` of a flat last dimension, and ``grad * unmoved`` to ``at_x``."""
 
     @staticmethod
-    def forward(ctx: Any, flat: Tensor, y: Tensor, position: Tensor, share: Tensor) -> Tensor:
-        ctx.save_for_backward(position, share)
+    def forward(
+        ctx: Any, flat: Tensor, y: Tensor, position: Tensor, share: Tensor, at_x: Tensor, unmoved: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(position, share, at_x, unmoved)
         ctx.shape = flat.shape
         return y.view_as(y)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore
-        position, share = ctx.saved_tensors
-        zeros = grad.new_zeros(ctx.shape)
-        return zeros.scatter_add_(-1, position, grad * share), None, None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        position, share, at_x, unmoved = ctx.saved_tensors
+        out = grad.new_zeros(ctx.shape).scatter_add_(-1, position, grad * share)
+        return out.scatter_add_(-1, at_x, grad * unmoved), None, None, None, None, None
 
 
 def routed(layout: Layout, x: Tensor, flat: Tensor, y_x: tuple[Tensor, Tensor], y_r: tuple[Tensor, Tensor]) -> Tensor:
@@ -39,10 +43,11 @@ def routed(layout: Layout, x: Tensor, flat: Tensor, y_x: tuple[Tensor, Tensor], 
     value_x = layout.beside(y_x[0], value).expand_as(value)
     at_x = layout.beside(y_x[1], at_r).expand_as(at_r)
     position = torch.where(value_x >= value, at_x, at_r)
-    moved = layout.beside(x, r).expand_as(r).gather(-1, position).sub_(r.gather(-1, position))
-    share = (value_x - value).div_(moved)
-    share = torch.where(moved == 0, 1.0, share).to(flat.dtype)
-    return _Route.apply(flat, value, position, share)  # pyright: ignore
+    wide_x = layout.beside(x, r).expand_as(r)
+    moved = wide_x.gather(-1, position).sub_(r.gather(-1, position))
+    share = (value_x - value).div_(moved).masked_fill_(moved == 0, 0.0).to(flat.dtype)
+    unmoved = (value_x == r.gather(-1, at_x)).to(flat.dtype)
+    return _Route.apply(flat, value, position, share, at_x, unmoved)  # pyright: ignore
 
 
 def max_pool(dims: int) -> Callable[..., Tensor]:
