@@ -52,6 +52,14 @@ def ideal(model: nn.Module, x: Tensor, references: Tensor, targets: Sequence[int
                 torch.autograd.grad(output[:, target].sum(), leaf, retain_graph=i < len(targets) - 1)
 
 
+def forward(model: nn.Module, x: Tensor, references: Tensor, targets: Sequence[int], rows: int) -> None:
+    """The references' plain predictions: what of the ideal is not backward."""
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        for chunk in references.flatten(0, 1).split(rows):
+            model(chunk.float().to(device))
+
+
 def ours(model: nn.Module, x: Tensor, references: Tensor, targets: Sequence[int], rows: int) -> MethodResult:
     return load_method("deep_lift_shap")(model, x, references, targets)
 
@@ -124,6 +132,7 @@ def register_attention(encoder: Any) -> None:
 
 
 METHODS: dict[str, Run] = {
+    "forward alone": forward,
     "ideal": ideal,
     "ours": ours,
     "captum": captum,
