@@ -1,6 +1,6 @@
 """Attribution side by side: ours, captum, tangermeme as it is, and tangermeme with its rules registered by hand.
 
-``python benchmarks/attribution.py --model deepstarr --model resnet-minilm`` (needs tangermeme, which is no dependency).
+``python benchmarks/attribution.py --model deepstarr --model resnet-minilm`` (tangermeme comes with the tests).
 Same sequences and references for all, runs interleaved, medians. The ideal is what the plain model costs: one forward
 of the sequence and its references, and one backward to the input of the references per target.
 """
