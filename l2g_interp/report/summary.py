@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l2g_interp.records import Pattern
 from l2g_interp.report.checks import TargetChecks, target_checks
 from l2g_interp.report.context import Context
+from l2g_interp.report.effects import one_copy, warning
+from l2g_interp.report.numbers import figure
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class TargetCard:
     shared: set[str]
     checks: TargetChecks | None
     note: str
+    effects: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,14 @@ def _card(context: Context, target: str, names: dict[str, set[str]]) -> TargetCa
         names[target] & others,
         target_checks(context, target) if known else None,
         context.run.notes.get(target, ""),
+        _effects(context, patterns),
     )
+
+
+def _effects(context: Context, patterns: list[Pattern]) -> str:
+    """How many of the patterns do more than their control; empty where none was validated."""
+    tested = [one for pattern in patterns if (one := one_copy(context, pattern))]
+    return f"{sum(not warning(one) for one in tested)} of {len(tested)}" if tested else ""
 
 
 def _words(context: Context, cards: list[TargetCard]) -> str:
@@ -71,7 +82,15 @@ def _words(context: Context, cards: list[TargetCard]) -> str:
         return text + "No recurring motif was found. " + _completeness(context, cards)
     text += f"{_count(patterns, 'motif')} {'recurs' if patterns == 1 else 'recur'} in the bases that matter; "
     text += f"{_resembling(named, patterns)} a known motif (q ≤ {context.options.max_q:g}). "
-    return text + _completeness(context, cards)
+    return text + _validation(context) + _completeness(context, cards)
+
+
+def _validation(context: Context) -> str:
+    everything = [pattern for target in context.targets for pattern in context.patterns(target)]
+    confirmed = _effects(context, everything)
+    if not confirmed:
+        return ""
+    return f"Planted into shuffled sequences, {confirmed} change the prediction beyond their scrambled control. "
 
 
 def _resembling(named: int, patterns: int) -> str:
@@ -88,9 +107,9 @@ def _completeness(context: Context, cards: list[TargetCard]) -> str:
         return "The method promises no sum of contributions, so there is no completeness to check."
     worst, bound = max(errors), context.options.completeness_bound
     if worst <= bound:
-        return f"The contributions add up to the predictions (to {worst:.1g} of the output difference)."
+        return f"The contributions add up to the predictions (to {figure(worst, 1)} of the output difference)."
     return (
-        f"CAUTION: the contributions do not add up to the predictions: they miss {worst:.2g} of the output "
+        f"CAUTION: the contributions do not add up to the predictions: they miss {figure(worst, 2)} of the output "
         f"difference, where {bound:g} is allowed."
     )
 
