@@ -103,7 +103,14 @@ def test_the_table_has_the_columns_of_the_papers_figures(run):
 
 def test_effects_and_hits_have_columns_where_they_are_known(run):
     text = page(run).text
-    for shown in ("Effect of one copy", "+8.00 [+7.80, +8.20]", "control 0.00", "Hits", "95 % intervals", "copies planted"):
+    for shown in (
+        "Effect of one copy",
+        "+8.00 [+7.80, +8.20]",
+        "control 0.00",
+        "Hits",
+        "95 % intervals",
+        "copies planted",
+    ):
         assert shown in text
     hits = [hit for hit in run.hits if (hit.target, hit.pattern) == ("dev", run.patterns["dev"][0].name)]
     assert f"{len(hits)} hits in {len({hit.row for hit in hits})} sequences" in text
@@ -367,6 +374,16 @@ def test_provenance_shows_whatever_it_is_given(run):
     text = page(replace(run, provenance=record)).text
     for shown in ("seed 0", "none not given", "flag yes", "12,345", "empty none", "… and 950 more", "planted"):
         assert shown in text
+
+
+def test_the_steps_are_told_in_words_with_their_counts(run):
+    seqlets = sum(pattern.n_seqlets for patterns in run.patterns.values() for pattern in patterns)
+    sequences = len({hit.row for hit in run.hits})
+    assert SECTIONS["provenance"].build(load_context(run, ReportOptions())).words == (
+        f"60 sequences were explained by planted (seed 0). TF-MoDISco made 6 motifs of {seqlets} seqlets. "
+        "TOMTOM named 4 of them (q ≤ 0.1). Each was planted into 100 shuffled sequences. "
+        f"They have {len(run.hits)} hits in {sequences} sequences."
+    )
 
 
 def test_a_report_is_the_same_every_time(run, tmp_path):

@@ -35,7 +35,10 @@ class Box:
 
 @dataclass(frozen=True)
 class Track:
-    """One sequence; ``rank`` is that of its prediction among all, 1 for the highest."""
+    """One sequence; ``rank`` is that of its prediction among all, 1 for the highest.
+
+    ``elsewhere``: the other targets for which it is drawn, with the address there.
+    """
 
     anchor: str
     rank: int
@@ -46,6 +49,7 @@ class Track:
     reference_prediction: float
     error: float
     n_boxes: int
+    elsewhere: list[tuple[str, str]]
     picture: Markup
 
 
@@ -78,11 +82,16 @@ def _target_tracks(context: Context, number: int, target: str) -> TargetTracks:
     made = [
         _track(
             part, target, int(np.searchsorted(rows, row)), boxes.get(row, []), limits,
-            anchor=context.track_anchor(target, row), rank=int(ranks[row]),
+            anchor=context.track_anchor(target, row), rank=int(ranks[row]), elsewhere=_elsewhere(context, target, row),
         )
         for row in order
     ]  # fmt: skip
     return TargetTracks(target, f"tracks-{number}", limits, made)
+
+
+def _elsewhere(context: Context, target: str, row: int) -> list[tuple[str, str]]:
+    others = [other for other in context.overview.by_target if other != target and row in context.drawn(other)]
+    return [(other, context.track_anchor(other, row)) for other in others]
 
 
 def _boxes(context: Context, target: str, rows: set[int]) -> dict[int, list[Box]]:
@@ -108,6 +117,7 @@ def _track(
     *,
     anchor: str,
     rank: int,
+    elsewhere: list[tuple[str, str]],
 ) -> Track:
     values = part[target]
     length = int(part.lengths[row])
@@ -123,6 +133,7 @@ def _track(
         reference_prediction=reference,
         error=float(values.delta[row]) / max(abs(prediction - reference), float(np.finfo(np.float32).tiny)),
         n_boxes=len(boxes),
+        elsewhere=elsewhere,
         picture=Markup(track_svg(heights, boxes, limits, f"Contributions along {shortened(part.ids[row])}")),
     )
 
