@@ -150,9 +150,9 @@ def hostile_run(folder: Path, text: str) -> Run:
     named = {"label": text, "motif_name": text, "motif_id": text, "database": text}
     return Run(
         path,
-        {text: [replace(old, target=text, name=text)]},
-        [replace(match, **named) for match in renamed(run.matches)],
-        {(text, text): next(iter(run.motifs.values()))},
+        {text: [replace(old, target=text, name=text)], "hk": run.patterns["hk"]},
+        [replace(match, **named) for match in renamed(run.matches)] + [m for m in run.matches if m.target == "hk"],
+        run.motifs | {(text, text): next(iter(run.motifs.values()))},
         {text: [text, {text: text}]},
         {text: text},
         {text: run.observed["dev"]},

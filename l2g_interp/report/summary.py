@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from l2g_interp.records import Pattern
 from l2g_interp.report.checks import TargetChecks, target_checks
-from l2g_interp.report.context import Context
+from l2g_interp.report.context import Context, family
 from l2g_interp.report.effects import one_copy, warning
 from l2g_interp.report.numbers import figure
 
@@ -40,7 +40,8 @@ class Summary:
 
 def summary(context: Context) -> Summary:
     names = {
-        target: {context.name(p) for p in context.patterns(target) if context.is_named(p)} for target in context.targets
+        target: {family(context.name(p)) for p in context.patterns(target) if context.is_named(p)}
+        for target in context.targets
     }
     cards = [_card(context, target, names) for target in context.targets]
     return Summary(_words(context, cards), cards)
