@@ -67,8 +67,8 @@ def dose_chart(context: Context, pattern: Pattern) -> Markup | None:
         body += f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{figure(value)}</text>'
     for i, effect in enumerate(effects):
         middle = LEFT + (i + 0.5) * step
-        motif, control = (effect.effect, effect.effect_low, effect.effect_high), _control(effect)
-        body += _upright(middle - 6, *map(y, motif), "effect") + _upright(middle + 6, *map(y, control), "control")
+        for kind, x, values in (("effect", middle - 6, _motif(effect)), ("control", middle + 6, _control(effect))):
+            body += _upright(x, [y(value) for value in values], kind)
         body += f'<text x="{middle:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">{effect.copies}</text>'
     last = effects[-1]
     body += _names(float(LEFT + room), y(last.effect), y(last.control))
@@ -86,11 +86,16 @@ def _names(x: float, motif: float, control: float) -> str:
     )
 
 
-def _upright(x: float, middle: float, low: float, high: float, kind: str) -> str:
+def _upright(x: float, heights: list[float], kind: str) -> str:
+    middle, low, high = heights
     return (
         f'<path class="{kind}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
         f'<circle class="{kind}" cx="{x:.1f}" cy="{middle:.1f}" r="3.5"/>'
     )
+
+
+def _motif(effect: Effect) -> tuple[float, float, float]:
+    return effect.effect, effect.effect_low, effect.effect_high
 
 
 def _control(effect: Effect) -> tuple[float, float, float]:
@@ -116,7 +121,7 @@ def _strip(effect: Effect, limits: tuple[float, float]) -> str:
         return EDGE + (value - low) / (high - low) * (STRIP_WIDTH - 2 * EDGE)
 
     body = f'<path class="axis" d="M{x(0.0):.1f} 0v{STRIP_HEIGHT}"/>'
-    rows = (("effect", 5, effect.effect, effect.effect_low, effect.effect_high), ("control", 13, *_control(effect)))
+    rows = (("effect", 5, *_motif(effect)), ("control", 13, *_control(effect)))
     for kind, y, middle, left, right in rows:
         body += f'<path class="{kind}" d="M{x(left):.1f} {y}H{x(right):.1f}"/>'
         body += f'<circle class="{kind}" cx="{x(middle):.1f}" cy="{y}" r="3"/>'
