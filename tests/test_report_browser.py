@@ -236,6 +236,7 @@ def test_tracks_zoom_and_lead_to_their_motif(shown):
 
 def test_a_motif_leads_to_its_places_in_a_track(shown):
     from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
 
     write(shown, "[data-find=tracks]", "nothing like it")
     assert texts(shown, ".track-box") == []
@@ -244,7 +245,7 @@ def test_a_motif_leads_to_its_places_in_a_track(shown):
     anchor = shown.execute_script("return arguments[0].hash", link)
     name = link.text.split()[0]
     resize(shown, 390)  # where the track is wider than the screen
-    click(shown, "#motif-1-0 .facts a")
+    link.send_keys(Keys.ENTER)
     wait_until(shown, lambda _: texts(shown, f"{anchor} .box.marked"))
     assert name in texts(shown, f"{anchor} .track-id")[0]
     place = f"const r = document.querySelector('{anchor} .marked').getBoundingClientRect(); return [r.x, r.y]"
