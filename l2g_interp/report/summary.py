@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from l2g_interp.records import Pattern
 from l2g_interp.report.checks import TargetChecks, target_checks
-from l2g_interp.report.context import Context, family
+from l2g_interp.report.context import Context, family, shortened
 from l2g_interp.report.effects import one_copy, warning
 from l2g_interp.report.numbers import figure
 
@@ -75,7 +75,7 @@ def _words(context: Context, cards: list[TargetCard]) -> str:
     overview = context.overview
     n, low, high = len(overview.ids), overview.lengths.min(initial=10**9), overview.lengths.max(initial=0)
     size = f" of {low} bp" if low == high else f" of {low} to {high} bp" if n else ""
-    targets = _listed([card.target for card in cards])
+    targets = _listed([shortened(card.target) for card in cards])
     patterns = sum(card.n_patterns for card in cards)
     named = sum(len(card.named) for card in cards)
     text = f"What the model reads in {_count(n, 'sequence')}{size} to predict {targets}. "
