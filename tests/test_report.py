@@ -10,13 +10,13 @@ from planted import planted
 from planted_run import hostile_run, planted_run
 
 from l2g_core.errors import InputError
+from l2g_interp.figures import decimals_for, figure, fixed
 from l2g_interp.records import Match, Pattern, Run, Seqlets, read_attributions, write_attributions
 from l2g_interp.report import SECTIONS, write_report
 from l2g_interp.report.charts import MANY_POINTS, histogram, nice_ticks, scatter
 from l2g_interp.report.checks import enough, pearson
 from l2g_interp.report.context import ReportOptions, family, load_context
 from l2g_interp.report.effects import warning
-from l2g_interp.report.numbers import decimals_for, figure, fixed
 from l2g_interp.report.pairs import adjusted, chance, distances
 from l2g_interp.report.seqlets import seqlet_evidence
 from l2g_interp.report.tracks import Box, _box_text, _lanes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l2g_interp.figures import figure
 from l2g_interp.records import Pattern
 from l2g_interp.report.checks import TargetChecks, target_checks
 from l2g_interp.report.context import Context, family, shortened
 from l2g_interp.report.effects import one_copy, warning
-from l2g_interp.report.numbers import figure
 
 
 @dataclass(frozen=True)

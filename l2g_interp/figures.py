@@ -1,4 +1,4 @@
-"""Numbers for people."""
+"""Numbers as people write them, for pages."""
 
 from __future__ import annotations
 
