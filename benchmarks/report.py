@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ import numpy as np
 from l2g_interp.motifs import normalised
 from l2g_interp.records import (
     Attributions,
+    Effect,
+    Hit,
     Match,
     Pattern,
     Run,
@@ -21,7 +24,7 @@ from l2g_interp.records import (
 )
 from l2g_interp.report import write_report
 
-WIDTH, MATCH_WIDTH = 30, 12
+WIDTH, MATCH_WIDTH, MATCHES, DATABASE_MOTIFS = 30, 12, 5, 200
 
 
 @click.command()
@@ -30,17 +33,29 @@ WIDTH, MATCH_WIDTH = 30, 12
 @click.option("--sequences", default=1000, show_default=True)
 @click.option("--length", default=249, show_default=True)
 @click.option("--seqlets", default=300, show_default=True, help="Seqlets per pattern.")
+@click.option("--hits", default=600, show_default=True, help="Hits per pattern; 0 for a run without.")
+@click.option("--effects/--no-effects", default=True, show_default=True, help="Doses of one to three copies.")
 @click.option("--output", type=click.Path(path_type=Path), help="Keep the report here.")
-def main(patterns: int, tracks: int, sequences: int, length: int, seqlets: int, output: Path | None) -> None:
+def main(
+    patterns: int,
+    tracks: int,
+    sequences: int,
+    length: int,
+    seqlets: int,
+    hits: int,
+    effects: bool,
+    output: Path | None,
+) -> None:
     """Write the report of a made-up run and print its time and size."""
     with tempfile.TemporaryDirectory() as folder:
-        run = made_up_run(Path(folder), patterns, sequences, length, seqlets)
+        run = with_evidence(made_up_run(Path(folder), patterns, sequences, length, seqlets), sequences, hits, effects)
         report = output or Path(folder) / "report.html"
         begun = time.perf_counter()
         write_report(report, run, n_tracks=tracks)
         seconds = time.perf_counter() - begun
         size = report.stat().st_size / 1e6
-    what = f"{patterns} patterns, 2 x {tracks} tracks of {length} bp, {sequences} sequences"
+    what = f"{patterns} patterns, 2 x {tracks} tracks of {length} bp, {sequences} sequences, "
+    what += f"{hits} hits per pattern, {'effects' if effects else 'no effects'}"
     click.echo(f"{what}: {seconds:.2f} s, {size:.1f} MB")
 
 
@@ -57,8 +72,12 @@ def made_up_run(folder: Path, patterns: int, sequences: int, length: int, seqlet
         target = ("dev", "hk")[i % 2]
         found[target].append(_pattern(target, len(found[target]), sequences, length, seqlets, rng))
     everything = [pattern for of_target in found.values() for pattern in of_target]
-    matches = [_match(pattern, rank) for pattern in everything for rank in range(1, 6)]
-    motifs = {("db", f"m{rank}"): normalised(rng.random((4, MATCH_WIDTH)) ** 4) for rank in range(1, 6)}
+    matches = [
+        _match(pattern, rank, int(rng.integers(DATABASE_MOTIFS)))
+        for pattern in everything
+        for rank in range(1, MATCHES + 1)
+    ]
+    motifs = {("db", f"m{i}"): normalised(rng.random((4, MATCH_WIDTH)) ** 4) for i in range(DATABASE_MOTIFS)}
     observed = {target: by_target[target].prediction + 1.0 for target in by_target}
     return Run(path, found, matches, motifs, {"made up": True}, observed=observed)
 
@@ -79,10 +98,40 @@ def _pattern(target: str, number: int, n: int, length: int, seqlets: int, rng: n
     return Pattern(target, f"pos_patterns.pattern_{number}", "+", ppm, ppm * 0.2, ppm * 0.3 - 0.1, where)
 
 
-def _match(pattern: Pattern, rank: int) -> Match:
+def with_evidence(run: Run, sequences: int, hits: int, effects: bool) -> Run:
+    """The run with as many hits per pattern, and with effects of one to three copies."""
+    rng = np.random.default_rng(1)
+    patterns = [pattern for of_target in run.patterns.values() for pattern in of_target]
+    return replace(
+        run,
+        hits=[hit for pattern in patterns for hit in _hits(pattern, sequences, hits, rng)],
+        effects=[_effect(pattern, copies) for pattern in patterns for copies in (1, 2, 3) if effects],
+    )
+
+
+def _hits(pattern: Pattern, sequences: int, n: int, rng: np.random.Generator) -> list[Hit]:
+    last = int(pattern.seqlets.end.max())
+    places = zip(rng.integers(0, sequences, n).tolist(), rng.integers(0, last - WIDTH, n).tolist(), strict=True)
+    return [
+        Hit(
+            pattern.target, pattern.name, pattern.sign, row, f"sequence_{row}", start, start + WIDTH,
+            "+-"[i % 2], 0.9, 1.0, i % 2,
+        )
+        for i, (row, start) in enumerate(places)
+    ]  # fmt: skip
+
+
+def _effect(pattern: Pattern, copies: int) -> Effect:
+    return Effect(
+        pattern.target, pattern.name, pattern.sign, copies, 100, copies, copies - 0.2, copies + 0.2,
+        0.0, -0.1, 0.1, copies, copies - 0.3, copies + 0.3,
+    )  # fmt: skip
+
+
+def _match(pattern: Pattern, rank: int, motif: int) -> Match:
     return Match(
-        pattern.target, pattern.name, pattern.sign, pattern.n_seqlets, rank, f"m{rank}", f"motif {rank}",
-        f"factor {rank}", "db", rank * 1e-5, rank * 1e-2, "+-"[rank % 2], rank, 9,
+        pattern.target, pattern.name, pattern.sign, pattern.n_seqlets, rank, f"m{motif}", f"motif {motif}",
+        f"factor {motif}", "db", rank * 1e-5, rank * 1e-2, "+-"[rank % 2], rank, 9,
     )  # fmt: skip
 
 

@@ -140,6 +140,12 @@ report_options = together(
         show_default=True,
         help="Contribution tracks of the strongest sequences per target.",
     ),
+    click.option(
+        "--sequence",
+        "sequences",
+        multiple=True,
+        help="Id of a sequence to draw before the strongest; may be given several times.",
+    ),
     click.option("--title", default="Motif report", show_default=True),
 )
 
@@ -178,9 +184,9 @@ def match(folder: Path, databases: tuple[str, ...], motif_dir: Path | None, n_ma
 @click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
 @report_options
 @click.option("--output", required=True, type=PATH, help="HTML file to write.")
-def report(folder: Path, observed: Path | None, tracks: int, title: str, output: Path) -> None:
+def report(folder: Path, output: Path, **given: Any) -> None:
     """One HTML file that shows everything and opens offline."""
-    _report(folder, writable_file(output), observed, tracks, title)
+    _report(folder, writable_file(output), given)
 
 
 @main.command()
@@ -204,7 +210,7 @@ def run(
     _attribute(attributions, shown, given)
     _motifs(attributions, folder, given["min_seqlets"], given["max_seqlets"], shown)
     pipeline.match_files(folder, databases, folder / run_folder.MATCHES, motif_dir=motif_dir, n_matches=n_matches)
-    _report(folder, folder / run_folder.REPORT, given["observed"], given["tracks"], given["title"])
+    _report(folder, folder / run_folder.REPORT, given)
 
 
 @main.command()
@@ -293,9 +299,10 @@ def _motifs(attributions: Path, folder: Path, min_seqlets: int, max_seqlets: int
     discover_files(attributions, folder, min_seqlets=min_seqlets, options=options, shown=shown)
 
 
-def _report(folder: Path, output: Path, observed: Path | None, tracks: int, title: str) -> None:
+def _report(folder: Path, output: Path, given: dict[str, Any]) -> None:
     from l2g_interp.report import write_report
     from l2g_interp.run_folder import read_run
 
-    write_report(output, read_run(folder, observed), n_tracks=tracks, title=title)
+    run = read_run(folder, given["observed"])
+    write_report(output, run, n_tracks=given["tracks"], title=given["title"], sequences=given["sequences"])
     click.echo(f"{output}")

@@ -7,14 +7,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from planted import planted
-from planted_run import planted_run
+from planted_run import hostile_run, planted_run
 
 from l2g_core.errors import InputError
+from l2g_interp.figures import decimals_for, figure, fixed
 from l2g_interp.records import Match, Pattern, Run, Seqlets, read_attributions, write_attributions
 from l2g_interp.report import SECTIONS, write_report
 from l2g_interp.report.charts import MANY_POINTS, histogram, nice_ticks, scatter
-from l2g_interp.report.checks import pearson
-from l2g_interp.report.context import ReportOptions, load_context
+from l2g_interp.report.checks import enough, pearson
+from l2g_interp.report.context import ReportOptions, family, load_context
+from l2g_interp.report.effects import warning
 from l2g_interp.report.pairs import adjusted, chance, distances
 from l2g_interp.report.seqlets import seqlet_evidence
 from l2g_interp.report.tracks import Box, _box_text, _lanes
@@ -99,6 +101,83 @@ def test_the_table_has_the_columns_of_the_papers_figures(run):
     assert f"{run.patterns['dev'][0].n_seqlets} in " in text
 
 
+def test_effects_and_hits_have_columns_where_they_are_known(run):
+    text = page(run).text
+    for shown in (
+        "Effect of one copy",
+        "+8.00 [+7.80, +8.20]",
+        "control 0.00",
+        "Hits",
+        "95 % intervals",
+        "copies planted",
+    ):
+        assert shown in text
+    hits = [hit for hit in run.hits if (hit.target, hit.pattern) == ("dev", run.patterns["dev"][0].name)]
+    assert f"{len(hits)} hits in {len({hit.row for hit in hits})} sequences" in text
+    assert "5 of 6 change the prediction beyond their scrambled control" in text
+    assert "no more than control" in text
+
+
+def test_columns_of_what_was_not_done_are_absent(run):
+    text = page(replace(run, effects=[], hits=[])).text
+    for absent in ("Effect", "effect", "Hits", " hits ", "control"):
+        assert absent not in text
+
+
+def test_a_pattern_that_was_not_validated_or_never_hits_is_shown(run):
+    mine = run.patterns["dev"][0].name
+    kept = replace(
+        run,
+        effects=[e for e in run.effects if e.pattern != mine and e.copies == 2],
+        hits=[h for h in run.hits if h.pattern != mine],
+    )
+    text = page(kept).text
+    assert "not measured" in text
+    assert "0 hits in 0 sequences" in text
+
+
+@pytest.mark.parametrize(
+    ("sign", "low", "high", "expected"),
+    [
+        ("+", 0.1, 0.3, ""),
+        ("+", -0.1, 0.3, "no more than control"),
+        ("+", -0.3, -0.1, "acts the other way"),
+        ("-", -0.3, -0.1, ""),
+        ("-", -0.3, 0.1, "no more than control"),
+        ("-", 0.1, 0.3, "acts the other way"),
+        ("+", float("nan"), float("nan"), "no more than control"),
+    ],
+)
+def test_an_effect_must_go_beyond_its_control_in_the_direction_of_its_sign(run, sign, low, high, expected):
+    effect = replace(run.effects[0], sign=sign, excess_low=low, excess_high=high)
+    assert warning(effect) == expected
+
+
+def test_targets_stand_side_by_side_by_the_name_of_the_factor(run):
+    labels = {("dev", 0): "DRE (Dref)", ("hk", 0): "DRE (BEAF-32)"}
+    named = [
+        replace(m, label=labels.get((m.target, int(m.pattern[-1])), m.label)) if m.rank == 0 else m for m in run.matches
+    ]
+    found = SECTIONS["families"].build(load_context(replace(run, matches=named), ReportOptions()))
+    assert found.targets == ["dev", "hk"]
+    assert [row.name for row in found.families] == ["DRE", "Ohler1", "GATA", ""]
+    both = found.families[0]
+    assert [[member.n_seqlets for member in part] for part in both.members] == [
+        [run.patterns[target][0].n_seqlets] for target in found.targets
+    ]
+    assert "Of 3 named motifs, 1 is found in both targets." in found.words
+    assert (
+        SECTIONS["families"].build(load_context(replace(run, patterns={"hk": run.patterns["hk"]}), ReportOptions()))
+        is None
+    )
+
+
+def test_a_family_is_the_name_before_the_brackets():
+    assert family("GATA (srp)") == "GATA"
+    assert family("AP-1 (kay/Jra)") == "AP-1"
+    assert family("(unknown)") == "(unknown)"
+
+
 def test_a_match_that_is_not_significant_names_nothing(run):
     shown = page(run)
     assert shown.text.count("no significant match") == 2
@@ -131,25 +210,14 @@ def test_a_run_without_any_pattern_is_a_whole_report(run):
     assert "planted_" in shown.text
 
 
-def test_names_of_any_kind_stay_text(run, tmp_path):
-    attributions = read_attributions(run.attributions)
-    ids = [f"{i}{HOSTILE}" for i in range(len(attributions))]
-    targets = {HOSTILE: attributions["dev"], "hk": attributions["hk"]}
-    path = tmp_path / "attributions.h5"
-    write_attributions(path, replace(attributions, ids=ids, by_target=targets))
-    patterns = {HOSTILE: [replace(p, target=HOSTILE, name=HOSTILE) for p in run.patterns["dev"][:1]]}
-    match = replace(run.matches[0], target=HOSTILE, pattern=HOSTILE, label=HOSTILE, motif_name=HOSTILE)
-    match = replace(match, motif_id=HOSTILE, database=HOSTILE)
-    motifs = {(HOSTILE, HOSTILE): next(iter(run.motifs.values()))}
-    notes, provenance = {HOSTILE: HOSTILE}, {HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}
-    bad = Run(path, patterns, [match], motifs, provenance, notes, {HOSTILE: run.observed["dev"]})
-    shown = page(bad, title=HOSTILE)
+def test_names_of_any_kind_stay_text(tmp_path):
+    shown = page(hostile_run(tmp_path, HOSTILE), title=HOSTILE)
     assert shown.tags.count("script") == 1
     assert not {"img", "iframe", "object", "embed"} & set(shown.tags)
     assert not [key for key, _ in shown.attributes if key.startswith("on")]
     assert HOSTILE in " ".join(shown.words)
     assert "49🧬" not in shown.text
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["attributions.h5", "report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["attributions.h5", "hostile.h5", "report.html"]
 
 
 def test_completeness_above_the_bound_is_marked_loudly(run):
@@ -167,7 +235,7 @@ def test_undefined_figures_are_said_to_be_undefined(run, tmp_path):
     write_attributions(path, replace(attributions, by_target=by_target))
     text = page(replace(run, attributions=path)).text
     assert text.count("This method promises no sum") == 2
-    assert "Median stability" not in text
+    assert "enough" not in text
     assert "nan" not in text.lower().replace("dominant", "")
 
 
@@ -177,8 +245,32 @@ def test_observed_values_give_a_correlation_over_what_is_known(run):
     text = page(replace(run, observed=observed)).text
     prediction = read_attributions(run.attributions)["dev"].prediction
     r = np.corrcoef(prediction[1::2], observed["dev"][1::2])[0, 1]
-    assert f"r = {r:.3g} (30 sequences)" in text
+    assert f"PCC = {r:.3g} (30 sequences)" in text
     assert text.count("Predicted against observed") == 1
+
+
+def test_whether_the_references_suffice_is_said_in_a_sentence(run):
+    assert enough(np.array([0.99, 0.97, 0.9]), 100) == (
+        "100 shuffles are enough here: a fresh draw would give contributions that correlate with these at 0.970 "
+        "(median over sequences); for 1 of 3 sequences it is less than 0.95."
+    )
+    assert enough(np.array([0.5]), 5).startswith("5 shuffles are too few here")
+    assert "every one of them" in enough(np.array([0.99, np.nan]), None)
+    assert enough(np.array([np.nan]), 100) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(float("nan"), "–"), (-1.5, "−1.5"), (2.34e-7, "2.34×10⁻⁷"), (0.0, "0"), (1e20, "1×10²⁰")]
+)
+def test_numbers_are_written_for_people(value, shown):
+    assert figure(value) == shown
+
+
+@pytest.mark.parametrize(("largest", "decimals"), [(0.85, 2), (2.4, 2), (15.0, 1), (400.0, 0), (0.03, 3), (0.0, 2)])
+def test_a_column_has_as_many_decimals_as_its_largest_number_needs(largest, decimals):
+    assert decimals_for(largest) == decimals
+    assert [fixed(value, 2) for value in (-0.5, 0.5, -0.004)] == ["−0.50", "+0.50", "0.00"]
+    assert fixed(float("nan"), 2) == "–"
 
 
 def test_pearson_is_undefined_for_constants():
@@ -194,6 +286,40 @@ def test_tracks_are_the_strongest_sequences_in_order(run):
         assert [track.id for track in group.tracks] == [f"planted_{i}" for i in best]
         assert [track.prediction for track in group.tracks] == pytest.approx(prediction[best])
     assert SECTIONS["tracks"].build(load_context(run, ReportOptions(n_tracks=0))) is None
+
+
+def test_sequences_that_are_asked_for_come_first(run):
+    options = ReportOptions(n_tracks=2, sequences=("planted_7", "planted_3"))
+    for group in SECTIONS["tracks"].build(load_context(run, options)):
+        assert [track.id for track in group.tracks[:2]] == ["planted_7", "planted_3"]
+        strongest = [track for track in group.tracks if track.rank <= 2]
+        assert len(strongest) == 2
+        assert len({track.id for track in group.tracks}) == len(group.tracks)
+    assert SECTIONS["tracks"].build(load_context(run, replace(options, n_tracks=0)))
+    with pytest.raises(InputError, match="no sequence 'nobody'"):
+        page(run, sequences=["nobody"])
+
+
+def test_motifs_and_tracks_lead_to_one_another(run):
+    context = load_context(run, ReportOptions(n_tracks=4))
+    (dev, _) = SECTIONS["motifs"].build(context).groups
+    shown = {track.anchor: track for track in SECTIONS["tracks"].build(context)[0].tracks}
+    hits = [hit.row for hit in run.hits if (hit.target, hit.pattern) == ("dev", run.patterns["dev"][0].name)]
+    expected = {f"planted_{row}": hits.count(row) for row in context.drawn("dev") if row in hits}
+    links = dev.rows[0].details.tracks
+    assert {link.id: link.count for link in links} == expected
+    assert [shown[link.anchor].id for link in links] == [link.id for link in links]
+    assert all(f'href="#{dev.rows[0].anchor}"' in shown[link.anchor].picture for link in links)
+
+
+def test_tracks_show_hits_or_else_seqlets(run):
+    def boxes(changed):
+        groups = SECTIONS["tracks"].build(load_context(changed, ReportOptions(n_tracks=60)))
+        return sum(track.n_boxes for group in groups for track in group.tracks)
+
+    assert boxes(run) == len(run.hits)
+    seqlets = sum(pattern.n_seqlets for patterns in run.patterns.values() for pattern in patterns)
+    assert boxes(replace(run, hits=[])) == seqlets < len(run.hits)
 
 
 def test_more_tracks_than_sequences_are_not_asked_for(run):
@@ -248,6 +374,16 @@ def test_provenance_shows_whatever_it_is_given(run):
     text = page(replace(run, provenance=record)).text
     for shown in ("seed 0", "none not given", "flag yes", "12,345", "empty none", "… and 950 more", "planted"):
         assert shown in text
+
+
+def test_the_steps_are_told_in_words_with_their_counts(run):
+    seqlets = sum(pattern.n_seqlets for patterns in run.patterns.values() for pattern in patterns)
+    sequences = len({hit.row for hit in run.hits})
+    assert SECTIONS["provenance"].build(load_context(run, ReportOptions())).words == (
+        f"60 sequences were explained by planted (seed 0). TF-MoDISco made 6 motifs of {seqlets} seqlets. "
+        "TOMTOM named 4 of them (q ≤ 0.1). Each was planted into 100 shuffled sequences. "
+        f"They have {len(run.hits)} hits in {sequences} sequences."
+    )
 
 
 def test_a_report_is_the_same_every_time(run, tmp_path):
@@ -323,7 +459,7 @@ def test_motifs_that_always_occur_together_come_first(run):
     here = Seqlets(rows, np.full(20, 10), np.full(20, 10 + one.ppm.shape[1]), np.zeros(20, dtype=bool))
     there = Seqlets(rows, here.start + 30, here.end + 30, here.is_revcomp)
     patterns = [replace(one, seqlets=here), replace(two, seqlets=there), three]
-    context = load_context(replace(run, patterns={"dev": patterns}), ReportOptions())
+    context = load_context(replace(run, patterns={"dev": patterns}, hits=[]), ReportOptions())
     (group,) = SECTIONS["pairs"].build(context)
     best = group.pairs[0]
     assert {best.first, best.second} == {"AP-1", "GATA"}
@@ -336,7 +472,7 @@ def test_motifs_that_always_occur_together_come_first(run):
 def test_namesakes_are_told_apart(run):
     one, two, _ = run.patterns["dev"]
     namesake = replace(run.matches[0], pattern=two.name)
-    changed = replace(run, patterns={"dev": [one, two]}, matches=[run.matches[0], namesake])
+    changed = replace(run, hits=[], patterns={"dev": [one, two]}, matches=[run.matches[0], namesake])
     (group,) = SECTIONS["pairs"].build(load_context(changed, ReportOptions()))
     assert {group.pairs[0].first, group.pairs[0].second} == {"AP-1 (pattern 0)", "AP-1 (pattern 1)"}
 
@@ -350,7 +486,7 @@ def test_ticks_are_few_round_and_inside(low, high):
 
 @pytest.mark.parametrize("key", SECTIONS)
 def test_every_section_has_a_template_and_stands_a_run_without_patterns(key, run):
-    bare = replace(run, patterns={}, matches=[], motifs={}, provenance={}, observed={})
+    bare = replace(run, patterns={}, matches=[], motifs={}, provenance={}, observed={}, effects=[], hits=[])
     shown = page(bare)
     if SECTIONS[key].build(load_context(bare, ReportOptions())) is None:
         assert SECTIONS[key].title not in shown.text

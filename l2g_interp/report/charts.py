@@ -7,7 +7,9 @@ from html import escape
 import numpy as np
 from jaxtyping import Float
 
-WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 330, 150, 44, 16, 34, 12  # pixels; the margins hold the labels
+from l2g_interp.figures import figure, power_of_ten
+
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 280, 150, 40, 12, 34, 12  # pixels; the margins hold the labels
 MANY_POINTS = 4000  # more than so many are drawn as a density, which reads better and stays small
 DENSITY_BINS = 64
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8)  # shades of the density, as parts of the logarithm of the largest count
@@ -57,8 +59,8 @@ def histogram(
         x = LEFT + (mark - low) / (high - low) * plot_width
         body += f'<path class="mark" d="M{x:.1f} {TOP - 6}v{plot_height + 6}"/>'
     ticks = nice_ticks(low, high, whole=log)
-    names = [f"1e{round(t)}".replace("-", "−") if log else _number(t) for t in ticks]
-    return _chart(label, body, x_title, list(zip(ticks, names, strict=True)), (low, high), largest)
+    names = [power_of_ten(round(t)) if log else figure(t) for t in ticks]
+    return _framed(label, body, x_title, list(zip(ticks, names, strict=True)), (low, high), largest)
 
 
 def scatter(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], label: str, x_title: str, y_title: str) -> str:
@@ -78,13 +80,13 @@ def scatter(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], label: str, 
     body += f'<path class="diagonal" d="M{left} {bottom}L{left + side} {TOP}"/>'
     for value in nice_ticks(low, high):
         where = (value - low) / (high - low) * side
-        body += f'<text x="{left + where:.1f}" y="{bottom + 15}" text-anchor="middle">{_number(value)}</text>'
-        body += f'<text x="{left - 5}" y="{bottom - where + 4:.1f}" text-anchor="end">{_number(value)}</text>'
+        body += f'<text x="{left + where:.1f}" y="{bottom + 15}" text-anchor="middle">{figure(value)}</text>'
+        body += f'<text x="{left - 5}" y="{bottom - where + 4:.1f}" text-anchor="end">{figure(value)}</text>'
     body += f'<text x="{left + side / 2}" y="{bottom + 31}" text-anchor="middle">{escape(x_title)}</text>'
     body += (
         f'<text transform="translate(11 {TOP + side / 2}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>'
     )
-    return _svg(label, side + left + 16, bottom + 38, body)
+    return chart(label, side + left + 16, bottom + 38, body)
 
 
 def nice_ticks(low: float, high: float, whole: bool = False) -> list[float]:
@@ -110,7 +112,7 @@ def _density(across: np.ndarray, up: np.ndarray, side: int) -> str:
     return "".join(parts)
 
 
-def _chart(
+def _framed(
     label: str,
     body: str,
     x_title: str,
@@ -128,10 +130,11 @@ def _chart(
     body += f'<text x="{LEFT - 5}" y="{bottom}" text-anchor="end">0</text>'
     middle = LEFT + plot_width / 2
     body += f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_title)}</text>'
-    return _svg(label, WIDTH, HEIGHT, body)
+    return chart(label, WIDTH, HEIGHT, body)
 
 
-def _svg(label: str, width: int, height: int, body: str) -> str:
+def chart(label: str, width: int, height: int, body: str) -> str:
+    """The drawing in ``body`` as an ``<svg>`` that shrinks where it finds no room."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" aria-label="{escape(label)}" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">{body}</svg>'
@@ -143,7 +146,3 @@ def _range(values: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")

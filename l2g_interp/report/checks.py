@@ -24,6 +24,7 @@ class TargetChecks:
     error_chart: Markup | None
     stability: float
     stable: bool | None
+    enough: str
     stability_chart: Markup | None
     pearson: float
     n_observed: int
@@ -52,6 +53,7 @@ def target_checks(context: Context, target: str) -> TargetChecks:
         error_chart=_error_chart(errors, target, bound),
         stability=median,
         stable=None if np.isnan(median) else median >= STABLE,
+        enough=enough(stability, context.overview.provenance.get("n_references")),
         stability_chart=_stability_chart(stability, target),
         pearson=r,
         n_observed=n,
@@ -61,6 +63,20 @@ def target_checks(context: Context, target: str) -> TargetChecks:
         if n
         else None,
     )
+
+
+def enough(stability: np.ndarray, n_references: int | None) -> str:
+    """Whether the references suffice, in one sentence; empty where the method has none."""
+    known = stability[np.isfinite(stability)]
+    if not len(known):
+        return ""
+    many = f"{n_references:,} shuffles" if n_references else "as many references"
+    median, below = float(np.median(known)), int((known < STABLE).sum())
+    answer = f"{many} are {'enough' if median >= STABLE else 'too few'} here: ".capitalize()
+    again = f"a fresh draw would give contributions that correlate with these at {median:.3f} (median over sequences)"
+    if not below:
+        return f"{answer}{again}, and at {STABLE} or more for every one of them."
+    return f"{answer}{again}; for {below:,} of {len(known):,} sequences it is less than {STABLE}."
 
 
 def observed_values(context: Context, target: str) -> np.ndarray:

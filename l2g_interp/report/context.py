@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
-from l2g_interp.records import Match, Overview, Pattern, Run, read_overview
+from l2g_core.errors import InputError
+from l2g_interp.motifs import trimmed
+from l2g_interp.records import Effect, Hit, Match, Overview, Pattern, Run, Seqlets, read_overview
 from l2g_interp.tomtom import SIGNIFICANT_Q
 
 
@@ -18,7 +21,7 @@ class ReportOptions:
 
     ``n_tracks``: strongest sequences to draw per target. ``max_q``: largest q-value of a match that names a
     pattern. ``completeness_bound``: largest completeness error, as a part of the output difference, that passes.
-    ``n_matches``: matches listed per pattern.
+    ``n_matches``: matches listed per pattern. ``sequences``: ids of sequences to draw before the strongest.
     """
 
     title: str = "Motif report"
@@ -26,6 +29,7 @@ class ReportOptions:
     max_q: float = SIGNIFICANT_Q
     completeness_bound: float = 1e-3
     n_matches: int = 5
+    sequences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,25 @@ class Context:
         found = self.overview.by_target.get(target, {}).get(key)
         return np.full(len(self.overview.ids), np.nan) if found is None else found.astype(np.float64)
 
+    def drawn(self, target: str) -> list[int]:
+        """Rows of the sequences whose tracks are shown: those asked for, then those with the highest prediction."""
+        order = np.argsort(-self.numbers(target, "prediction"), kind="stable")[: self.options.n_tracks]
+        return list(dict.fromkeys([*self._asked_for, *order.tolist()]))
+
+    @cached_property
+    def _asked_for(self) -> list[int]:
+        rows = {name: row for row, name in enumerate(self.overview.ids)}
+        for name in self.options.sequences:
+            if name not in rows:
+                raise InputError(
+                    f"{self.run.attributions}: no sequence {name!r}; give the id of one that was explained"
+                )
+        return [rows[name] for name in self.options.sequences]
+
+    def track_anchor(self, target: str, row: int) -> str:
+        """The address of a track in the page, of numbers only."""
+        return f"track-{self.targets.index(target)}-{row}"
+
     def patterns(self, target: str) -> list[Pattern]:
         return self.run.patterns.get(target, [])
 
@@ -60,6 +83,35 @@ class Context:
         for match in sorted(self.run.matches, key=lambda match: (match.rank, match.p_value)):
             found.setdefault((match.target, match.pattern), []).append(match)
         return found
+
+    def effects(self, pattern: Pattern) -> list[Effect]:
+        """What planting the pattern did, fewest copies first; empty where it was not validated."""
+        return self._effects.get((pattern.target, pattern.name), [])
+
+    @cached_property
+    def _effects(self) -> dict[tuple[str, str], list[Effect]]:
+        found: dict[tuple[str, str], list[Effect]] = {}
+        for effect in sorted(self.run.effects, key=lambda effect: effect.copies):
+            found.setdefault((effect.target, effect.pattern), []).append(effect)
+        return found
+
+    def hits(self, pattern: Pattern) -> list[Hit]:
+        return self._hits.get((pattern.target, pattern.name), [])
+
+    @cached_property
+    def _hits(self) -> dict[tuple[str, str], list[Hit]]:
+        found: dict[tuple[str, str], list[Hit]] = {}
+        for hit in self.run.hits:
+            found.setdefault((hit.target, hit.pattern), []).append(hit)
+        return found
+
+    def occurrences(self, pattern: Pattern) -> Seqlets:
+        """Where the pattern occurs: its hits, or where hits were not called the trimmed stretches of its seqlets."""
+        if not self.run.hits:
+            return trimmed(pattern).seqlets
+        hits = self.hits(pattern)
+        rows, starts, ends = (np.array([getattr(h, key) for h in hits], dtype=int) for key in ("row", "start", "end"))
+        return Seqlets(rows, starts, ends, np.array([h.strand == "-" for h in hits], dtype=bool))
 
     def name(self, pattern: Pattern) -> str:
         """What the best match is called if it is significant, else the pattern's own number."""
@@ -86,6 +138,11 @@ def plain_name(pattern: Pattern) -> str:
     """``pos_patterns.pattern_3`` as ``pattern 3``, anything else as it is."""
     number = pattern.name.rsplit("pattern_", 1)[-1]
     return f"pattern {number}" if number.isdigit() else pattern.name
+
+
+def family(name: str) -> str:
+    """``GATA (srp)`` as ``GATA``: what the patterns of several targets are brought together by."""
+    return re.sub(r"(?<=\S)\s*\(.*\)$", "", name, flags=re.DOTALL)
 
 
 def shortened(text: str, length: int = 60) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from markupsafe import Markup
 
-from l2g_interp.motifs import trimmed
 from l2g_interp.records import Pattern, Seqlets
 from l2g_interp.report.charts import histogram
 from l2g_interp.report.context import Context, plain_name
@@ -24,8 +23,8 @@ class Pair:
     """Two motifs: sequences that have both, what chance would give, and the distances between them.
 
     ``q_value``: hypergeometric test for more than chance, Benjamini-Hochberg over the pairs of the target. Fewer than
-    chance is not tested: TF-MoDISco cuts seqlets of about 40 bp, and two motifs in one such stretch count for neither,
-    so motifs that are planted independently look exclusive (the demo shows it).
+    chance is not tested: without hits, TF-MoDISco's seqlets of about 40 bp are counted, and two motifs in one such
+    stretch count for neither, so motifs that are planted independently look exclusive (the demo shows it).
     """
 
     first: str
@@ -41,7 +40,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class TargetPairs:
+    """``of_hits``: counted are hits, not seqlets."""
+
     target: str
+    of_hits: bool
     n_pairs: int
     n_sequences: int
     pairs: list[Pair]
@@ -55,7 +57,7 @@ def pairs(context: Context) -> list[TargetPairs] | None:
 
 def _target_pairs(context: Context, target: str) -> TargetPairs:
     patterns = sorted(context.patterns(target), key=lambda p: -p.n_seqlets)[:MOST_PATTERNS]
-    seqlets = [trimmed(p).seqlets for p in patterns]
+    seqlets = [context.occurrences(p) for p in patterns]
     where = [np.unique(s.example) for s in seqlets]
     n = len(context.overview.ids)
     both = list(combinations(range(len(patterns)), 2))
@@ -70,7 +72,7 @@ def _target_pairs(context: Context, target: str) -> TargetPairs:
         for k in shown.tolist()
         for i, j in [both[k]]
     ]
-    return TargetPairs(target, len(both), n, made)
+    return TargetPairs(target, bool(context.run.hits), len(both), n, made)
 
 
 def chance(together: Int[np.ndarray, " k"], sizes: Int[np.ndarray, "k 2"], n: int) -> Float[np.ndarray, " k"]:

@@ -21,7 +21,38 @@ class Branch:
     branches: tuple[Branch, ...] = ()
 
 
-def provenance(context: Context) -> list[Branch]:
+@dataclass(frozen=True)
+class Provenance:
+    """The steps in words, as for a paper's methods, and everything that was recorded."""
+
+    words: str
+    branches: list[Branch]
+
+
+def provenance(context: Context) -> Provenance:
+    return Provenance(_words(context), _recorded(context))
+
+
+def _words(context: Context) -> str:
+    """What went into every step and what came out."""
+    run, known = context.run, context.overview.provenance
+    patterns = [pattern for target in context.targets for pattern in context.patterns(target)]
+    words = f"{len(context.overview.ids):,} sequences were explained"
+    words += f" by {known['method']}" if "method" in known else ""
+    words += f" with {known['n_references']:,} references each" if "n_references" in known else ""
+    words += f" (seed {known['seed']}). " if "seed" in known else ". "
+    words += f"TF-MoDISco made {len(patterns):,} motifs of {sum(p.n_seqlets for p in patterns):,} seqlets. "
+    if run.matches:
+        named = sum(context.is_named(pattern) for pattern in patterns)
+        words += f"TOMTOM named {named:,} of them (q ≤ {context.options.max_q:g}). "
+    if run.effects:
+        words += f"Each was planted into {max(effect.n_backgrounds for effect in run.effects):,} shuffled sequences. "
+    if run.hits:
+        words += f"They have {len(run.hits):,} hits in {len({hit.row for hit in run.hits}):,} sequences."
+    return words.strip()
+
+
+def _recorded(context: Context) -> list[Branch]:
     """The run's record, then that of the attributions where it says more, then the databases searched."""
     run = dict(context.run.provenance)
     file = {key: value for key, value in context.overview.provenance.items() if run.get(key) != value}

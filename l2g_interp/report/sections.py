@@ -8,6 +8,7 @@ from typing import Any
 
 from l2g_interp.report.checks import checks
 from l2g_interp.report.context import Context
+from l2g_interp.report.families import families
 from l2g_interp.report.motifs import motifs
 from l2g_interp.report.pairs import pairs
 from l2g_interp.report.provenance import provenance
@@ -25,6 +26,7 @@ class Section:
 
 SECTIONS: dict[str, Section] = {
     "summary": Section("Summary", summary),
+    "families": Section("Targets side by side", families),
     "motifs": Section("Motifs", motifs),
     "pairs": Section("Motifs that occur together", pairs),
     "tracks": Section("Contribution tracks", tracks),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l2g_interp.figures import figure
+from l2g_interp.records import Pattern
 from l2g_interp.report.checks import TargetChecks, target_checks
-from l2g_interp.report.context import Context
+from l2g_interp.report.context import Context, family, shortened
+from l2g_interp.report.effects import one_copy, warning
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class TargetCard:
     shared: set[str]
     checks: TargetChecks | None
     note: str
+    effects: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Summary:
 
 def summary(context: Context) -> Summary:
     names = {
-        target: {context.name(p) for p in context.patterns(target) if context.is_named(p)} for target in context.targets
+        target: {family(context.name(p)) for p in context.patterns(target) if context.is_named(p)}
+        for target in context.targets
     }
     cards = [_card(context, target, names) for target in context.targets]
     return Summary(_words(context, cards), cards)
@@ -56,14 +61,21 @@ def _card(context: Context, target: str, names: dict[str, set[str]]) -> TargetCa
         names[target] & others,
         target_checks(context, target) if known else None,
         context.run.notes.get(target, ""),
+        _effects(context, patterns),
     )
+
+
+def _effects(context: Context, patterns: list[Pattern]) -> str:
+    """How many of the patterns do more than their control; empty where none was validated."""
+    tested = [one for pattern in patterns if (one := one_copy(context, pattern))]
+    return f"{sum(not warning(one) for one in tested)} of {len(tested)}" if tested else ""
 
 
 def _words(context: Context, cards: list[TargetCard]) -> str:
     overview = context.overview
     n, low, high = len(overview.ids), overview.lengths.min(initial=10**9), overview.lengths.max(initial=0)
     size = f" of {low} bp" if low == high else f" of {low} to {high} bp" if n else ""
-    targets = _listed([card.target for card in cards])
+    targets = _listed([shortened(card.target) for card in cards])
     patterns = sum(card.n_patterns for card in cards)
     named = sum(len(card.named) for card in cards)
     text = f"What the model reads in {_count(n, 'sequence')}{size} to predict {targets}. "
@@ -71,7 +83,15 @@ def _words(context: Context, cards: list[TargetCard]) -> str:
         return text + "No recurring motif was found. " + _completeness(context, cards)
     text += f"{_count(patterns, 'motif')} {'recurs' if patterns == 1 else 'recur'} in the bases that matter; "
     text += f"{_resembling(named, patterns)} a known motif (q ≤ {context.options.max_q:g}). "
-    return text + _completeness(context, cards)
+    return text + _validation(context) + _completeness(context, cards)
+
+
+def _validation(context: Context) -> str:
+    everything = [pattern for target in context.targets for pattern in context.patterns(target)]
+    confirmed = _effects(context, everything)
+    if not confirmed:
+        return ""
+    return f"Planted into shuffled sequences, {confirmed} change the prediction beyond their scrambled control. "
 
 
 def _resembling(named: int, patterns: int) -> str:
@@ -88,9 +108,9 @@ def _completeness(context: Context, cards: list[TargetCard]) -> str:
         return "The method promises no sum of contributions, so there is no completeness to check."
     worst, bound = max(errors), context.options.completeness_bound
     if worst <= bound:
-        return f"The contributions add up to the predictions (to {worst:.1g} of the output difference)."
+        return f"The contributions add up to the predictions (to {figure(worst, 1)} of the output difference)."
     return (
-        f"CAUTION: the contributions do not add up to the predictions: they miss {worst:.2g} of the output "
+        f"CAUTION: the contributions do not add up to the predictions: they miss {figure(worst, 2)} of the output "
         f"difference, where {bound:g} is allowed."
     )
 

@@ -1,8 +1,7 @@
-"""Contribution tracks of the strongest sequences of each target (the paper's Figure 4C), seqlets drawn above."""
+"""Contribution tracks of chosen and of the strongest sequences (the paper's Figure 4C), motifs drawn above."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from html import escape
 
@@ -11,11 +10,10 @@ from markupsafe import Markup
 
 from l2g_core.dna import Interval
 from l2g_interp.logo import TENTH, letters, value_range
-from l2g_interp.motifs import trimmed
 from l2g_interp.records import Attributions, read_attributions
-from l2g_interp.report.context import Context, shortened
+from l2g_interp.report.context import Context, family, shortened
 
-PITCH = 5  # pixels per base before zooming: 250 bp fill a screen
+PITCH = 4  # pixels per base before zooming, and more where the page is wider
 LETTERS, LANE, AXIS = 120, 18, 18  # pixels: height of the letters, of a row of seqlets, of the axis
 TICK_EVERY = 20  # bp
 CHARACTER = 7.0  # pixels, for keeping names on one row apart
@@ -25,7 +23,7 @@ N_HUES = 8  # the style sheet's colours for seqlets
 
 @dataclass(frozen=True)
 class Box:
-    """A seqlet on a track: where, of which pattern, and where to draw it."""
+    """A hit or seqlet on a track: where, of which pattern, and where to draw it."""
 
     start: int
     end: int
@@ -37,13 +35,21 @@ class Box:
 
 @dataclass(frozen=True)
 class Track:
+    """One sequence; ``rank`` is that of its prediction among all, 1 for the highest.
+
+    ``elsewhere``: the other targets for which it is drawn, with the address there.
+    """
+
+    anchor: str
+    rank: int
     id: str
     place: str
     length: int
     prediction: float
     reference_prediction: float
     error: float
-    n_seqlets: int
+    n_boxes: int
+    elsewhere: list[tuple[str, str]]
     picture: Markup
 
 
@@ -56,8 +62,8 @@ class TargetTracks:
 
 
 def tracks(context: Context) -> list[TargetTracks] | None:
-    """The sequences with the highest prediction, for each target; their bases alone are read."""
-    if not context.options.n_tracks or not context.overview.ids:
+    """The sequences asked for and those with the highest prediction, for each target; their bases alone are read."""
+    if not context.overview.ids or not (context.options.n_tracks or context.options.sequences):
         return None
     return [
         _target_tracks(context, number, target)
@@ -67,39 +73,67 @@ def tracks(context: Context) -> list[TargetTracks] | None:
 
 
 def _target_tracks(context: Context, number: int, target: str) -> TargetTracks:
-    order = np.argsort(-context.numbers(target, "prediction"), kind="stable")[: context.options.n_tracks]
+    order = context.drawn(target)
     rows = np.sort(order)
     part = read_attributions(context.run.attributions, targets=[target], rows=rows.tolist())
     limits = value_range(*part[target].contributions)
-    boxes = _boxes(context, target, set(rows.tolist()))
-    made = [_track(part, target, int(np.searchsorted(rows, row)), boxes.get(row, []), limits) for row in order.tolist()]
+    boxes = _boxes(context, target, set(order))
+    ranks = np.argsort(np.argsort(-context.numbers(target, "prediction"), kind="stable"), kind="stable") + 1
+    made = [
+        _track(
+            part, target, int(np.searchsorted(rows, row)), boxes.get(row, []), limits,
+            anchor=context.track_anchor(target, row), rank=int(ranks[row]), elsewhere=_elsewhere(context, target, row),
+        )
+        for row in order
+    ]  # fmt: skip
     return TargetTracks(target, f"tracks-{number}", limits, made)
 
 
+def _elsewhere(context: Context, target: str, row: int) -> list[tuple[str, str]]:
+    others = [other for other in context.overview.by_target if other != target and row in context.drawn(other)]
+    return [(other, context.track_anchor(other, row)) for other in others]
+
+
 def _boxes(context: Context, target: str, rows: set[int]) -> dict[int, list[Box]]:
+    """By row, what is drawn above its letters; motifs of one family share a colour."""
     found: dict[int, list[Box]] = {}
-    for hue, pattern in enumerate(context.patterns(target)):
-        seqlets, name, anchor = trimmed(pattern).seqlets, context.name(pattern), context.anchor(pattern)
-        for i in np.flatnonzero(np.isin(seqlets.example, list(rows))):
-            start, end = int(seqlets.start[i]), int(seqlets.end[i])
-            box = Box(start, end, name, anchor, hue % N_HUES, bool(seqlets.is_revcomp[i]))
-            found.setdefault(int(seqlets.example[i]), []).append(box)
+    hues: dict[str, int] = {}
+    for pattern in context.patterns(target):
+        places, name, anchor = context.occurrences(pattern), context.name(pattern), context.anchor(pattern)
+        hue = hues.setdefault(family(name), len(hues))
+        for i in np.flatnonzero(np.isin(places.example, list(rows))):
+            start, end = int(places.start[i]), int(places.end[i])
+            box = Box(start, end, name, anchor, hue % N_HUES, bool(places.is_revcomp[i]))
+            found.setdefault(int(places.example[i]), []).append(box)
     return found
 
 
-def _track(part: Attributions, target: str, row: int, boxes: list[Box], limits: tuple[float, float]) -> Track:
+def _track(
+    part: Attributions,
+    target: str,
+    row: int,
+    boxes: list[Box],
+    limits: tuple[float, float],
+    *,
+    anchor: str,
+    rank: int,
+    elsewhere: list[tuple[str, str]],
+) -> Track:
     values = part[target]
     length = int(part.lengths[row])
     heights = values.hypothetical[row, :, :length] * values.one_hot[row, :, :length]
     prediction, reference = float(values.prediction[row]), float(values.reference_prediction[row])
     return Track(
+        anchor=anchor,
+        rank=rank,
         id=part.ids[row],
         place=_place(part.coordinates, row),
         length=length,
         prediction=prediction,
         reference_prediction=reference,
         error=float(values.delta[row]) / max(abs(prediction - reference), float(np.finfo(np.float32).tiny)),
-        n_seqlets=len(boxes),
+        n_boxes=len(boxes),
+        elsewhere=elsewhere,
         picture=Markup(track_svg(heights, boxes, limits, f"Contributions along {shortened(part.ids[row])}")),
     )
 
@@ -148,8 +182,7 @@ def _lanes(boxes: list[Box]) -> list[int]:
 
 def _box_text(box: Box) -> str:
     """``AP-1 (kay/Jra)`` as ``AP-1``: the full name is in the tooltip and in the table."""
-    name = re.sub(r"(?<=\S)\s*\(.*\)$", "", box.name, flags=re.DOTALL)
-    return f"{shortened(name, LONGEST_NAME)} {'←' if box.reverse else '→'}"
+    return f"{shortened(family(box.name), LONGEST_NAME)} {'←' if box.reverse else '→'}"
 
 
 def _box_svg(box: Box, lane: int, length: int) -> str:

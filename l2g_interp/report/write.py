@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from l2g_core.errors import InputError
 from l2g_core.files import whole
+from l2g_interp.figures import figure, fixed, signed
 from l2g_interp.records import Run
 from l2g_interp.report.context import ReportOptions, load_context
 from l2g_interp.report.sections import SECTIONS
@@ -27,6 +28,7 @@ def write_report(
     title: str = "Motif report",
     max_q: float = SIGNIFICANT_Q,
     completeness_bound: float = 1e-3,
+    sequences: Sequence[str] = (),
 ) -> Path:
     """Write one self-contained HTML file that opens offline, whole or not at all.
 
@@ -44,6 +46,8 @@ def write_report(
         A match with at most this q-value names its pattern; others are shown as not significant.
     completeness_bound
         Completeness error, as a part of the output difference, above which the report warns.
+    sequences
+        Ids of sequences whose tracks are drawn for every target, before those of the strongest.
 
     Returns
     -------
@@ -53,10 +57,10 @@ def write_report(
     Raises
     ------
     InputError
-        The attributions cannot be read, or ``output`` cannot be written.
+        The attributions cannot be read, ``sequences`` names one that is not in them, or ``output`` cannot be written.
     """
     output = Path(output)
-    options = ReportOptions(title, n_tracks, max_q, completeness_bound)
+    options = ReportOptions(title, n_tracks, max_q, completeness_bound, sequences=tuple(sequences))
     if output.is_dir() or not output.parent.is_dir():
         raise InputError(f"{output}: cannot be written; give a file name in a folder that exists")
     page = render(run, options)
@@ -113,9 +117,6 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["figure"] = figure
+    environment.filters["signed"] = signed
+    environment.filters["fixed"] = fixed
     return environment
-
-
-def figure(value: float, digits: int = 3) -> str:
-    """A number for people: few digits, a real minus sign, a dash where there is none."""
-    return "–" if math.isnan(value) else f"{value:.{digits}g}".replace("-", "−")

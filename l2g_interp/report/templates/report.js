@@ -3,14 +3,20 @@
 document.documentElement.classList.add("js");
 
 const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+const byId = (id) => document.getElementById(id);
 const fold = (text) => text.normalize("NFKD").toLowerCase();
+const wordsOf = (text) => fold(text).split(/\s+/).filter(Boolean);
 
+// Sorting: a button in each head. What has no value comes last, whichever way.
 function sortTable(table, column, kind, direction) {
   const value = (body) => body.rows[0].cells[column].dataset.value;
   const compare = kind === "number"
-    ? (a, b) => Number(value(a)) - Number(value(b))
-    : (a, b) => value(a).localeCompare(value(b), undefined, { numeric: true, sensitivity: "base" });
-  const sorted = Array.from(table.tBodies).sort((a, b) => direction * compare(a, b));
+    ? (a, b) => Number(a) - Number(b)
+    : (a, b) => a.localeCompare(b, undefined, { numeric: true, sensitivity: "base" });
+  const sorted = Array.from(table.tBodies).sort((one, other) => {
+    const [a, b] = [value(one), value(other)];
+    return a === "" || b === "" ? (a === "") - (b === "") : direction * compare(a, b);
+  });
   table.append(...sorted);
 }
 
@@ -33,63 +39,97 @@ for (const table of all("table.motifs")) {
   });
 }
 
-function filterItems(items, text, output) {
-  const words = fold(text).split(/\s+/).filter(Boolean);
-  let shown = 0;
-  for (const { node, words: known } of items) {
-    node.hidden = !words.every((word) => known.includes(word));
-    shown += node.hidden ? 0 : 1;
+// Filtering: all the controls of the toolbar act together on the tables of all targets.
+const filters = all("[data-filter]");
+const motifs = all("table.motifs > tbody").map((node) => ({
+  node,
+  group: node.closest("[data-group]"),
+  words: fold(node.rows[0].textContent),
+}));
+
+function filterMotifs() {
+  const wanted = Object.fromEntries(filters.map((field) => [field.dataset.filter, field.value]));
+  const words = wordsOf(wanted.text ?? "");
+  const active = filters.some((field) => field.value !== "");
+  for (const { node, group, words: known } of motifs) {
+    node.hidden = !(words.every((word) => known.includes(word))
+      && (!wanted.target || group.dataset.group === wanted.target)
+      && (!wanted.sign || node.dataset.sign === wanted.sign)
+      && (!wanted.named || node.dataset.named === wanted.named)
+      && Number(node.dataset.seqlets) >= Number(wanted.seqlets || 0));
   }
-  output.textContent = words.length ? `${shown} of ${items.length} shown` : "";
+  for (const group of all("[data-group]")) {
+    group.hidden = active && !motifs.some((motif) => motif.group === group && !motif.node.hidden);
+  }
+  const shown = motifs.filter((motif) => !motif.node.hidden).length;
+  byId("motif-count").textContent = active ? `${shown} of ${motifs.length} shown` : "";
+  byId("clear-filters").hidden = !active;
 }
 
-for (const input of all("[data-filter]")) {
-  const table = document.getElementById(input.dataset.filter);
-  const items = Array.from(table.tBodies, (node) => ({ node, words: fold(node.rows[0].textContent) }));
-  const output = document.querySelector(`[data-count="${input.dataset.filter}"]`);
-  input.addEventListener("input", () => filterItems(items, input.value, output));
+function clearFilters() {
+  filters.forEach((field) => { field.value = ""; });
+  filterMotifs();
 }
 
+filters.forEach((field) => field.addEventListener("input", filterMotifs));
+byId("clear-filters").addEventListener("click", clearFilters);
+
+byId("unfold").addEventListener("click", ({ currentTarget: button }) => {
+  const open = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(open));
+  button.textContent = open ? "Close all details" : "Open all details";
+  all("table.motifs details").forEach((details) => { details.open = open; });
+});
+
+// Tracks: found by id or place, zoomed about their middle.
 for (const input of all("[data-find]")) {
-  const section = document.getElementById(input.dataset.find);
-  const items = all(".track-box", section).map((node) => ({
+  const items = all(".track-box", byId(input.dataset.find)).map((node) => ({
     node,
     words: fold(all(".track-id, .place", node).map((part) => part.textContent).join(" ")),
   }));
   const output = document.querySelector(`[data-found="${input.dataset.find}"]`);
-  input.addEventListener("input", () => filterItems(items, input.value, output));
-}
-
-for (const button of all("[data-unfold]")) {
-  const table = document.getElementById(button.dataset.unfold);
-  button.addEventListener("click", () => {
-    const open = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(open));
-    button.textContent = open ? "Close all details" : "Open all details";
-    all("details", table).forEach((details) => { details.open = open; });
+  input.addEventListener("input", () => {
+    const words = wordsOf(input.value);
+    items.forEach(({ node, words: known }) => { node.hidden = !words.every((word) => known.includes(word)); });
+    const shown = items.filter(({ node }) => !node.hidden).length;
+    output.textContent = words.length ? `${shown} of ${items.length} shown` : "";
   });
 }
 
 for (const input of all("[data-zoom]")) {
-  const tracks = all(".track", document.getElementById(input.dataset.zoom));
+  const tracks = all(".track", byId(input.dataset.zoom));
   const widths = tracks.map((track) => Number(track.getAttribute("width")));
-  input.addEventListener("input", () => {
-    const zoom = Number(input.value);
-    tracks.forEach((track, i) => {
-      track.style.width = `${Math.round(widths[i] * zoom)}px`;
-    });
+  const zoom = (factor) => tracks.forEach((track, i) => {
+    const view = track.parentElement;
+    const middle = (view.scrollLeft + view.clientWidth / 2) / view.scrollWidth;
+    track.style.width = `${Math.round(widths[i] * factor)}px`;
+    view.scrollLeft = middle * view.scrollWidth - view.clientWidth / 2;
+  });
+  input.addEventListener("input", () => zoom(Number(input.value)));
+  document.querySelector(`[data-fit="${input.dataset.zoom}"]`).addEventListener("click", () => {
+    input.value = input.min; // tracks are never narrower than the page
+    zoom(Number(input.min));
   });
 }
 
-// A link to a motif must lead somewhere even when the filter hides it.
+// A link must lead somewhere even when what it leads to is hidden by a filter or a search.
 function reveal() {
-  const target = document.getElementById(location.hash.slice(1));
-  if (target && target.hidden) {
-    target.hidden = false;
-    target.scrollIntoView();
-  }
+  const target = byId(location.hash.slice(1));
+  if (!target || target.checkVisibility()) return;
+  for (let node = target; node; node = node.parentElement) node.hidden = false;
+  target.scrollIntoView();
 }
 window.addEventListener("hashchange", reveal);
+
+// From a motif to a track: its places there are marked, and the first of them comes into view.
+for (const link of all("[data-mark]")) {
+  link.addEventListener("click", () => {
+    all(".box.marked").forEach((box) => box.classList.remove("marked"));
+    const marked = all(`[id="${link.hash.slice(1)}"] .box[href="#${link.dataset.mark}"]`);
+    marked.forEach((box) => box.classList.add("marked"));
+    setTimeout(() => marked[0]?.scrollIntoView({ inline: "center", block: "center" }));
+  });
+}
 
 function save(text, type, name) {
   const address = URL.createObjectURL(new Blob([text], { type }));
@@ -109,19 +149,16 @@ for (const figure of all("figure.saves")) {
   figure.querySelector("figcaption").append(" ", button);
 }
 
-function tableText(table) {
-  const lines = [["name", "pattern", "sign", "consensus", "seqlets", "contribution", "q_value", "closest_known_motif"]];
-  for (const body of table.tBodies) {
-    const cells = body.rows[0].cells;
-    const part = (selector) => (body.rows[0].querySelector(selector)?.textContent ?? "").trim();
-    const numbers = [3, 4, 5].map((column) => cells[column].dataset.value);
-    const { number, sign } = cells[0].dataset;
-    lines.push([part(".motif-name"), number, sign, part(".consensus"), ...numbers, part(".match-name")]);
-  }
+// The rows that are shown, as numbers and whole names.
+function tableText() {
+  const rows = motifs.filter((motif) => !motif.node.hidden).map(({ node, group }) => {
+    const fields = all("[data-field]", node.rows[0]);
+    const values = fields.map((field) => [field.dataset.field, field.dataset.value ?? field.textContent.trim()]);
+    return { target: group.querySelector("h3").textContent, ...Object.fromEntries(values) };
+  });
+  const names = [...new Set(rows.flatMap(Object.keys))];
+  const lines = [names, ...rows.map((row) => names.map((name) => row[name] ?? ""))];
   return lines.map((line) => line.map((field) => field.replace(/\s+/g, " ")).join("\t") + "\n").join("");
 }
 
-for (const button of all("[data-save]")) {
-  const table = document.getElementById(button.dataset.save);
-  button.addEventListener("click", () => save(tableText(table), "text/tab-separated-values", "motifs.tsv"));
-}
+byId("save-table").addEventListener("click", () => save(tableText(), "text/tab-separated-values", "motifs.tsv"));
