@@ -18,9 +18,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-import numpy as np
 import torch
-from models import deepstarr, inputs, l2g
+from models import deepstarr, inputs, l2g, relative_error
 from torch import Tensor, nn
 
 from l2g_interp.attributions import load_method
@@ -212,9 +211,7 @@ def measure(
                 if repeat:
                     times.setdefault((method, size), []).append(time.perf_counter() - begun)
                 if result is not None:
-                    error[method] = float(
-                        result.delta.mean() / np.abs(result.prediction - result.reference_prediction).mean()
-                    )
+                    error[method] = relative_error(result)
     medians = {key: statistics.median(value) for key, value in times.items()}
     return {m: min((v for (k, _), v in medians.items() if k == m), default=float("nan")) for m in methods}, error
 

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import numpy as np
 import torch
 import transformers
-from models import inputs, l2g
+from models import inputs, l2g, relative_error
 from torch import nn
 
 from l2g_core.embedders import EMBEDDERS
@@ -63,8 +62,7 @@ def errors(
         x, references = inputs(n, n, length, padding)
         for dtype in BOUND:
             result = load_method("deep_lift_shap")(model.to(dtype), x, references, [0, 1])
-            difference = np.abs(result.prediction - result.reference_prediction).mean()
-            yield f"{kind}, {'padded' if padding else 'full'}", dtype, float(result.delta.mean() / difference)
+            yield f"{kind}, {'padded' if padding else 'full'}", dtype, relative_error(result)
 
 
 @click.command()

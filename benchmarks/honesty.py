@@ -18,15 +18,14 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from l2g_core.checkpoint import load
-from l2g_core.datasets import Labelled
-from l2g_core.dna import checked, one_hot
+from l2g_core.dna import one_hot
 from l2g_core.finetune import FinetuneOptions, finetune
 from l2g_core.model import L2G, L2GConfig
 from l2g_interp import attribute
 from l2g_interp.attributions import METHODS
+from l2g_interp.demo import LENGTH, training_set
 from l2g_interp.planting import PlantedSet, plant
 
-LENGTH, N_TRAIN, N_VALIDATION = 150, 2200, 200
 TARGETS = ("dev", "hk")
 
 
@@ -55,11 +54,6 @@ def main(output: Path, sequences: int, references: int, seed: int) -> None:
 
 def train(folder: Path, seed: int) -> dict[str, float]:
     """Validation score by target of the model in ``folder``, which is trained if it is not there."""
-    n = N_TRAIN + N_VALIDATION
-    made = plant(n, LENGTH, seed)
-    data = checked([f"train_{i}" for i in range(n)], made.sequences, source="planted sequences")
-    labels = np.stack([made.activities[t] for t in TARGETS], axis=1).astype(np.float32)
-    splits = ["train"] * N_TRAIN + ["val"] * N_VALIDATION
     torch.manual_seed(seed)
     config = L2GConfig(
         TARGETS,
@@ -73,8 +67,7 @@ def train(folder: Path, seed: int) -> dict[str, float]:
     )
     options = FinetuneOptions(epochs=5, batch_size=32, learning_rate=2e-5, new_learning_rate=2e-3, warmup_epochs=1.0)
     folder.mkdir(parents=True, exist_ok=True)
-    planted = Labelled(data, TARGETS, labels, splits, "drawn apart", f"planted with seed {seed}")
-    return finetune(L2G(config), planted, folder, options, resume=True)["val"]
+    return finetune(L2G(config), training_set(seed), folder, options, resume=True)["val"]
 
 
 def area(contributions: np.ndarray, truth: PlantedSet, target: str) -> float:

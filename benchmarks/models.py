@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from l2g_core.baselines.deepstarr import DeepSTARR, DeepSTARRConfig
 from l2g_core.dna import one_hot
 from l2g_core.model import L2G, L2GConfig
+from l2g_interp.attributions.result import MethodResult
 from l2g_interp.references import dinucleotide_shuffles
 
 
@@ -24,6 +25,11 @@ def inputs(sequences: int, references: int, length: int, padding: int = 0) -> tu
     for i, row in enumerate(x):
         row[:, length - (padding * (i + 1)) // sequences :] = 0
     return torch.from_numpy(x), torch.from_numpy(dinucleotide_shuffles(x, references, 0))
+
+
+def relative_error(result: MethodResult) -> float:
+    """mean |sum of contributions - (f(x) - f(reference))| / mean |f(x) - mean f(reference)|"""
+    return float(result.delta.mean() / np.abs(result.prediction - result.reference_prediction).mean())
 
 
 def deepstarr(length: int) -> nn.Module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from l2g_interp import pipeline, run_folder
 from l2g_interp.planting import PLANTED, Planted, PlantedSet, plant
 from l2g_interp.records import Match, Pattern
 from l2g_interp.tomtom import best_matches
+
+if TYPE_CHECKING:
+    from l2g_core.datasets import Labelled
 
 LENGTH = 150  # bp; sizes chosen for five minutes on two cores
 N_TRAIN, N_VALIDATION, N_EXPLAINED = 2200, 200, 500
@@ -67,19 +71,13 @@ def train_model(checkpoint: Path, seed: int, shown: bool) -> None:
     """A narrow UNet and two layers of MiniLM, trained on planted sequences."""
     import torch
 
-    from l2g_core.datasets import Labelled
     from l2g_core.finetune import FinetuneOptions, finetune
     from l2g_core.model import L2G, L2GConfig
 
-    n = N_TRAIN + N_VALIDATION
-    made = plant(n, LENGTH, seed)
-    data = checked([f"train_{i}" for i in range(n)], made.sequences, source="planted sequences")
-    labels = np.stack(list(made.activities.values()), axis=1).astype(np.float32)
-    splits = ["train"] * N_TRAIN + ["val"] * N_VALIDATION
-    targets = tuple(made.activities)
+    planted = training_set(seed)
     torch.manual_seed(seed)
     config = L2GConfig(
-        targets,
+        planted.targets,
         LENGTH,
         units="planted activity",
         embedder_width=WIDTH,
@@ -91,8 +89,19 @@ def train_model(checkpoint: Path, seed: int, shown: bool) -> None:
         epochs=EPOCHS, batch_size=32, learning_rate=2e-5, new_learning_rate=2e-3, warmup_epochs=1.0, seed=seed
     )
     checkpoint.mkdir(parents=True, exist_ok=True)
-    planted = Labelled(data, targets, labels, splits, "drawn apart", f"planted with seed {seed}")
     finetune(L2G(config), planted, checkpoint, options, resume=True, shown=shown)
+
+
+def training_set(seed: int) -> Labelled:
+    """Planted sequences with their activities, for training and validation."""
+    from l2g_core.datasets import Labelled
+
+    n = N_TRAIN + N_VALIDATION
+    made = plant(n, LENGTH, seed)
+    data = checked([f"train_{i}" for i in range(n)], made.sequences, source="planted sequences")
+    labels = np.stack(list(made.activities.values()), axis=1).astype(np.float32)
+    splits = ["train"] * N_TRAIN + ["val"] * N_VALIDATION
+    return Labelled(data, tuple(made.activities), labels, splits, "drawn apart", f"planted with seed {seed}")
 
 
 def write_truth(truth: PlantedSet, folder: Path) -> Sequences:

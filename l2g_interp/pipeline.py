@@ -229,15 +229,9 @@ def _parts(
         rows = slice(start, start + len(arrays["prediction"]))
         lengths = np.array([len(s) for s in data.sequences[rows]], dtype=np.int32)
         coordinates = data.intervals[rows] if data.intervals else None
-        unruled = tuple(map(str, arrays.pop("unruled")))
+        del arrays["unruled"]  # said once for all parts, in the provenance
         yield as_attributions(
-            MethodResult(**arrays, unruled=unruled),
-            codes[rows],
-            data.ids[rows],
-            targets,
-            provenance,
-            lengths,
-            coordinates,
+            MethodResult(**arrays, unruled=()), codes[rows], data.ids[rows], targets, provenance, lengths, coordinates
         )
         start = rows.stop
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +15,8 @@ from l2g_core.errors import InputError
 from l2g_interp.motifs import trimmed
 from l2g_interp.records import Effect, Hit, Match, Overview, Pattern, Run, Seqlets, read_overview
 from l2g_interp.tomtom import SIGNIFICANT_Q
+
+Row = TypeVar("Row", Match, Effect, Hit)
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,14 @@ class Context:
 
     def drawn(self, target: str) -> list[int]:
         """Rows of the sequences whose tracks are shown: those asked for, then those with the highest prediction."""
-        order = np.argsort(-self.numbers(target, "prediction"), kind="stable")[: self.options.n_tracks]
-        return list(dict.fromkeys([*self._asked_for, *order.tolist()]))
+        return self._drawn[target]
+
+    @cached_property
+    def _drawn(self) -> dict[str, list[int]]:
+        """Sorted once: every pattern and every track asks for them."""
+        strongest = {t: np.argsort(-self.numbers(t, "prediction"), kind="stable") for t in self.targets}
+        n = self.options.n_tracks
+        return {t: list(dict.fromkeys([*self._asked_for, *order[:n].tolist()])) for t, order in strongest.items()}
 
     @cached_property
     def _asked_for(self) -> list[int]:
@@ -79,10 +89,7 @@ class Context:
 
     @cached_property
     def _matches(self) -> dict[tuple[str, str], list[Match]]:
-        found: dict[tuple[str, str], list[Match]] = {}
-        for match in sorted(self.run.matches, key=lambda match: (match.rank, match.p_value)):
-            found.setdefault((match.target, match.pattern), []).append(match)
-        return found
+        return by_pattern(sorted(self.run.matches, key=lambda match: (match.rank, match.p_value)))
 
     def effects(self, pattern: Pattern) -> list[Effect]:
         """What planting the pattern did, fewest copies first; empty where it was not validated."""
@@ -90,20 +97,14 @@ class Context:
 
     @cached_property
     def _effects(self) -> dict[tuple[str, str], list[Effect]]:
-        found: dict[tuple[str, str], list[Effect]] = {}
-        for effect in sorted(self.run.effects, key=lambda effect: effect.copies):
-            found.setdefault((effect.target, effect.pattern), []).append(effect)
-        return found
+        return by_pattern(sorted(self.run.effects, key=lambda effect: effect.copies))
 
     def hits(self, pattern: Pattern) -> list[Hit]:
         return self._hits.get((pattern.target, pattern.name), [])
 
     @cached_property
     def _hits(self) -> dict[tuple[str, str], list[Hit]]:
-        found: dict[tuple[str, str], list[Hit]] = {}
-        for hit in self.run.hits:
-            found.setdefault((hit.target, hit.pattern), []).append(hit)
-        return found
+        return by_pattern(self.run.hits)
 
     def occurrences(self, pattern: Pattern) -> Seqlets:
         """Where the pattern occurs: its hits, or where hits were not called the trimmed stretches of its seqlets."""
@@ -132,6 +133,14 @@ class Context:
 
 def load_context(run: Run, options: ReportOptions) -> Context:
     return Context(run, read_overview(run.attributions), options)
+
+
+def by_pattern(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Rows of a table by target and pattern, in the order in which they come."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.target, row.pattern), []).append(row)
+    return found
 
 
 def plain_name(pattern: Pattern) -> str:
