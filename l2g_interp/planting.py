@@ -32,11 +32,12 @@ class PlantedSet:
     sites: list[tuple[int, int, Planted]]
 
 
-# Consensus sites as de Almeida et al. (2022) and Ohler et al. (2002) give them for S2 enhancers and promoters.
+# Consensus sites as de Almeida et al. (2022) and Ohler et al. (2002) give them for S2 enhancers and promoters; that of
+# twist with its flank on both sides, for the core alone, CACATGTG, is as much a site of Snail.
 PLANTED = (
     Planted("AP-1", "ATGACTCA", "dev", 1.2, ("AP-1",)),
     Planted("GATA", "TCTTATCT", "dev", 1.0, ("GATA",)),
-    Planted("twi", "ACACATGTG", "dev", 1.0, ("twi", "da")),
+    Planted("twi", "ACACATGTGT", "dev", 1.0, ("twi", "da")),
     Planted("DRE", "TATCGATA", "hk", 1.2, ("DRE",)),
     Planted("Ohler1", "GGTCACACT", "hk", 1.0, ("Ohler1",)),
 )
