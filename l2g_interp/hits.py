@@ -28,6 +28,7 @@ from l2g_interp.records import Attributions, Hit, Pattern, check_targets, read_a
 
 BLOCK = 256  # sequences in memory at a time
 QUANTILE = 0.05
+ROUNDING = 1e-5  # below a threshold: sums in float32 depend on their order, and a seqlet must reach its own
 STRANDS = "+-"
 
 
@@ -233,8 +234,8 @@ def _caller(pattern: Pattern, parts: Sequence[np.ndarray], quantile: float) -> C
     """Thresholds from the scores of the pattern's seqlets; a hit's contributions always have the pattern's sign."""
     similarity, total = np.concatenate(parts, axis=1).astype(np.float64)
     sign = 1 if pattern.sign == "+" else -1
-    low = float(np.quantile(similarity, quantile)), float(np.quantile(sign * total, quantile))
-    return Caller(pattern, low[0], max(low[1], float(np.finfo(np.float32).tiny)))
+    least = float(np.quantile(similarity, quantile)), float(np.quantile(sign * total, quantile))
+    return Caller(pattern, least[0] - ROUNDING, max(least[1] * (1 - ROUNDING), float(np.finfo(np.float32).tiny)))
 
 
 def _candidates(number: int, caller: Caller, contributions: np.ndarray, lengths: np.ndarray) -> Places:
