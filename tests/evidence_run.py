@@ -35,9 +35,9 @@ def pattern(motif: str, target: str, number: int = 0, ppm: np.ndarray | None = N
     return Pattern(target, name, sign, ppm, cwm, cwm, Seqlets(none, none, none, none.astype(bool)))
 
 
-def sequences(length: int = LENGTH) -> tuple[list[str], dict[str, list[tuple[int, int, bool]]]]:
+def sequences(length: int = LENGTH, seed: int = 5) -> tuple[list[str], dict[str, list[tuple[int, int, bool]]]]:
     """Random DNA with one site of each motif, and where they lie: row, first base, whether on the other strand."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     places: dict[str, list[tuple[int, int, bool]]] = {motif: [] for motif in EFFECTS}
     made = []
     for row in range(N):

@@ -207,3 +207,34 @@ def test_a_run_without_patterns_has_empty_tables(folder: Path) -> None:
     assert (loaded.effects, loaded.hits) == ([], [])
     assert steps(folder)["hits"]["patterns"] == {}
     assert np.isclose(steps(folder)["validate"]["patterns"], 0)
+
+
+@pytest.mark.slow
+def test_run_validates_and_calls_hits_before_the_report(tmp_path: Path) -> None:
+    texts = [text for seed in range(5) for text in sequences(seed=seed)[0]]
+    (tmp_path / "x.fa").write_text("".join(f">s{i}\n{s}\n" for i, s in enumerate(texts)))
+    output = tmp_path / "out"
+    arguments = (
+        "run",
+        *MODEL,
+        "--fasta",
+        tmp_path / "x.fa",
+        "--references",
+        5,
+        "--backgrounds",
+        20,
+        "--output",
+        output,
+    )
+    run(*arguments)
+    loaded = read_run(output)
+    assert list(steps(output)) == ["attribute", "motifs", "match", "validate", "hits"]
+    patterns = [p.name for found in loaded.patterns.values() for p in found]
+    assert len(loaded.effects) == 3 * len(patterns) > 0
+    assert all(e.excess_low * e.excess_high > 0 for e in loaded.effects if e.copies == 3)
+    assert len(loaded.hits) > len(texts)
+    assert (output / "hits.bed").exists()
+    (output / "validation.tsv").unlink()
+    run(*arguments, "--resume", "--no-validate")
+    assert not (output / "validation.tsv").exists()
+    assert read_run(output).hits == loaded.hits
