@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from l2g_interp.attributions.attribute import attribute
+    from l2g_interp.hits import call_hits
     from l2g_interp.modisco import discover_motifs
     from l2g_interp.report import write_report
     from l2g_interp.tomtom import match_motifs
+    from l2g_interp.validate import validate_motifs
 
-__all__ = ["attribute", "discover_motifs", "match_motifs", "write_report"]
+__all__ = ["attribute", "call_hits", "discover_motifs", "match_motifs", "validate_motifs", "write_report"]
 
 _HOMES = {
     "attribute": "l2g_interp.attributions.attribute",
+    "call_hits": "l2g_interp.hits",
     "discover_motifs": "l2g_interp.modisco",
     "match_motifs": "l2g_interp.tomtom",
+    "validate_motifs": "l2g_interp.validate",
     "write_report": "l2g_interp.report",
 }
 

@@ -37,6 +37,8 @@ def main(ctx: click.Context, quiet: bool) -> None:
         l2g-interp attribute --model CKPT --fasta enhancers.fa --output results/attributions.h5
         l2g-interp motifs --attributions results/attributions.h5 --output results
         l2g-interp match --motifs results --output results/matches.tsv
+        l2g-interp validate --model CKPT --run results
+        l2g-interp hits --run results
         l2g-interp report --run results --output results/report.html
     No data at hand:  l2g-interp demo --output demo
     """
@@ -127,6 +129,23 @@ match_options = together(
         help="Matches to keep per motif.",
     ),
 )
+validate_options = together(
+    click.option(
+        "--backgrounds",
+        type=click.IntRange(10),
+        default=100,
+        show_default=True,
+        help="Shuffled sequences to plant each motif into.",
+    ),
+    click.option("--copies", default="1,2,3", show_default=True, help="How many copies to plant, comma-separated."),
+)
+quantile_option = click.option(
+    "--quantile",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Hits: share of a motif's own seqlets that may lie below each of its thresholds.",
+)
 report_options = together(
     click.option(
         "--observed",
@@ -181,6 +200,40 @@ def match(folder: Path, databases: tuple[str, ...], motif_dir: Path | None, n_ma
 
 
 @main.command()
+@click.option("--model", required=True, help="The model that the run was attributed with, given in the same way.")
+@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
+@validate_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws backgrounds, positions and letters.")
+@click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: 64]")
+@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+@click.option(
+    "--randomised", is_flag=True, help="Also check that contributions vanish when the weights are drawn anew."
+)
+@click.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning.")
+@click.option("--output", type=PATH, help="Table to write.  [default: validation.tsv in the run's folder]")
+@click.pass_obj
+def validate(shown: bool, folder: Path, output: Path | None, **given: Any) -> None:
+    """What each motif does by itself: planted into shuffled sequences, beside a scrambled control."""
+    from l2g_interp.run_folder import EFFECTS
+
+    _validate(folder, writable_file(output) if output else folder / EFFECTS, given, shown)
+
+
+@main.command()
+@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
+@quantile_option
+@click.option("--bed", type=PATH, help="BED file to write.  [default: hits.bed beside the table]")
+@click.option("--output", type=PATH, help="Table to write.  [default: hits.tsv in the run's folder]")
+@click.pass_obj
+def hits(shown: bool, folder: Path, quantile: float, bed: Path | None, output: Path | None) -> None:
+    """Where each motif occurs in the explained sequences, as a table and as BED."""
+    from l2g_interp.run_folder import HITS
+
+    table = writable_file(output) if output else folder / HITS
+    _hits(folder, table, writable_file(bed) if bed else table.with_suffix(".bed"), quantile, shown)
+
+
+@main.command()
 @click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
 @report_options
 @click.option("--output", required=True, type=PATH, help="HTML file to write.")
@@ -193,23 +246,31 @@ def report(folder: Path, output: Path, **given: Any) -> None:
 @attribute_options
 @motif_options
 @match_options
+@validate_options
+@click.option("--no-validate", is_flag=True, help="Do not plant the motifs into shuffled sequences.")
+@quantile_option
 @report_options
 @click.option("--output", required=True, type=PATH, help="Folder to write.")
 @click.pass_obj
 def run(
     shown: bool, output: Path, databases: tuple[str, ...], motif_dir: Path | None, n_matches: int, **given: Any
 ) -> None:
-    """From a model and sequences to report.html: attribute, motifs, match and report."""
+    """From a model and sequences to report.html: attribute, motifs, match, validate, hits and report."""
     from l2g_interp import pipeline, run_folder
     from motif_db import load
 
     for name in databases:  # find out now, not after the long part
         load(name, motif_dir=motif_dir)
+    _doses(given["copies"])
     folder = writable_folder(output)
     attributions = folder / run_folder.ATTRIBUTIONS
     _attribute(attributions, shown, given)
     _motifs(attributions, folder, given["min_seqlets"], given["max_seqlets"], shown)
     pipeline.match_files(folder, databases, folder / run_folder.MATCHES, motif_dir=motif_dir, n_matches=n_matches)
+    if not given["no_validate"]:
+        _validate(folder, folder / run_folder.EFFECTS, given, shown)
+    table = folder / run_folder.HITS
+    _hits(folder, table, table.with_suffix(".bed"), given["quantile"], shown)
     _report(folder, folder / run_folder.REPORT, given)
 
 
@@ -297,6 +358,31 @@ def _motifs(attributions: Path, folder: Path, min_seqlets: int, max_seqlets: int
 
     options = ModiscoOptions(max_seqlets_per_metacluster=max_seqlets)
     discover_files(attributions, folder, min_seqlets=min_seqlets, options=options, shown=shown)
+
+
+def _doses(text: str) -> tuple[int, ...]:
+    try:
+        doses = tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--copies {text}: give whole numbers, as 1,2,3") from error
+    if min(doses) < 1 or len(set(doses)) < len(doses):
+        raise InputError(f"--copies {text}: give different whole numbers from 1, as 1,2,3")
+    return doses
+
+
+def _validate(folder: Path, output: Path, given: dict[str, Any], shown: bool) -> None:
+    from l2g_interp.evidence import validate_files
+    from l2g_interp.validate import ValidateOptions
+
+    options = ValidateOptions(given["backgrounds"], _doses(given["copies"]), given["seed"], given["batch_size"])
+    insisted = {key: given.get(key, False) for key in ("other_model", "randomised")}
+    validate_files(given["model"], folder, output, options, device=given["device"], shown=shown, **insisted)
+
+
+def _hits(folder: Path, output: Path, bed: Path, quantile: float, shown: bool) -> None:
+    from l2g_interp.evidence import hit_files
+
+    hit_files(folder, output, bed, quantile=quantile, shown=shown)
 
 
 def _report(folder: Path, output: Path, given: dict[str, Any]) -> None:

@@ -59,6 +59,7 @@ def run_demo(folder: Path, seed: int = 0, shown: bool = True) -> bool:
     patterns = pipeline.discover_files(attributions, folder, min_seqlets=MIN_SEQLETS, shown=shown)
     databases = ("jaspar-insects", "core-promoter")
     matches = pipeline.match_files(folder, databases, folder / run_folder.MATCHES)
+    gather_evidence(checkpoint, folder, seed, shown)
     found = [recovery(planted, truth, patterns[planted.target], matches) for planted in PLANTED]
     record_recoveries(folder, found)
     report = folder / run_folder.REPORT
@@ -126,6 +127,16 @@ def explain(checkpoint: Path, data: Sequences, output: Path, seed: int, shown: b
     model = open_model(str(checkpoint), data, options.strands)
     summary = pipeline.attribute_file(model, data, output, options, resume=True, shown=shown)
     run_folder.record(output.parent, "attribute", summary)
+
+
+def gather_evidence(checkpoint: Path, folder: Path, seed: int, shown: bool) -> None:
+    """What the motifs do by themselves, and where they occur."""
+    from l2g_interp.evidence import hit_files, validate_files
+    from l2g_interp.validate import ValidateOptions
+
+    options = ValidateOptions(seed=seed)
+    validate_files(str(checkpoint), folder, folder / run_folder.EFFECTS, options, shown=shown)
+    hit_files(folder, folder / run_folder.HITS, (folder / run_folder.HITS).with_suffix(".bed"), shown=shown)
 
 
 def recovery(planted: Planted, truth: PlantedSet, patterns: Sequence[Pattern], matches: Sequence[Match]) -> Recovery:

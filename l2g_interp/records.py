@@ -300,6 +300,18 @@ def read_overview(path: str | Path) -> Overview:
         return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]))
 
 
+def read_coordinates(path: str | Path) -> list[Interval] | None:
+    """Where the sequences of an ``attributions.h5`` lie; None if that is not known.
+
+    Raises
+    ------
+    InputError
+        No such file, or not an attributions file.
+    """
+    with _open(path) as file:
+        return _read_coordinates(file, slice(None)) if "coordinates" in file else None
+
+
 @contextmanager
 def _open(path: str | Path) -> Iterator[Any]:
     """The opened file; what is wrong with it becomes an InputError."""

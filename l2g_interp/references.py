@@ -50,7 +50,7 @@ def dinucleotide_shuffles(
     known = _known_columns(one_hot)
     rng = _stream(one_hot, seed)
     shuffled = np.repeat(one_hot[None], n_references, axis=0)
-    for start, end in _runs(known):
+    for start, end in runs(known):
         shuffled[:, :, start:end] = _shuffle(one_hot[:, start:end], n_references, rng)
     return shuffled
 
@@ -69,7 +69,7 @@ def _stream(one_hot: np.ndarray, seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
 
 
-def _runs(known: np.ndarray) -> Iterator[tuple[int, int]]:
+def runs(known: np.ndarray) -> Iterator[tuple[int, int]]:
     """Half-open bounds of each stretch of known bases."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
     return zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

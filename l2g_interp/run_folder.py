@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import logging
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +20,7 @@ from l2g_core.files import write_json
 from l2g_interp.modisco import read_patterns
 from l2g_interp.records import Effect, Hit, Match, Pattern, Run, read_attributions, read_overview, read_table, safe_name
 
+log = logging.getLogger(__name__)
 ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT, RECORD = (
     "attributions.h5", "matches.tsv", "matches.motifs.json", "validation.tsv", "hits.tsv", "report.html", "run.json",
 )  # fmt: skip
@@ -46,8 +49,7 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
     patterns = read_all_patterns(folder)
     run = read_record(folder)
     motifs = run["steps"]["motifs"]
-    attributions = Path(motifs["attributions"])
-    attributions = attributions if attributions.exists() else folder / ATTRIBUTIONS
+    attributions = attributions_of(folder)
     matches = read_table(folder / MATCHES, Match, "l2g-interp match")
     stored = json.loads((folder / MATCHED).read_text(encoding="utf-8"))
     return Run(
@@ -58,14 +60,47 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
         provenance=run,
         notes=motifs["notes"],
         observed=read_observed(observed, attributions) if observed else {},
-        effects=_optional(folder / EFFECTS, Effect, "l2g-interp validate"),
-        hits=_optional(folder / HITS, Hit, "l2g-interp hits"),
+        effects=_evidence(folder / EFFECTS, "validate", Effect, run, patterns),
+        hits=_evidence(folder / HITS, "hits", Hit, run, patterns),
     )
 
 
-def _optional(path: Path, row_type: type, made_by: str) -> list:
-    """The rows of a table that a run folder may lack."""
-    return read_table(path, row_type, made_by) if path.exists() else []
+def attributions_of(folder: Path) -> Path:
+    """The attributions that a run folder's motifs were found in: where they were then, or else in the folder."""
+    recorded = Path(read_record(folder)["steps"]["motifs"]["attributions"])
+    return recorded if recorded.exists() else folder / ATTRIBUTIONS
+
+
+def evidence_stamp(table: Path, patterns: dict[str, list[Pattern]]) -> dict[str, str]:
+    """What ties a table of evidence to the patterns it is about, for ``run.json``.
+
+    Motifs that are found anew get the old names (``pattern_0``), so that a table of before would be taken for theirs.
+    """
+    digest = hashlib.sha256()
+    for target, found in patterns.items():
+        for p in found:
+            digest.update(json.dumps([target, p.name, p.sign, p.cwm.shape]).encode())
+            for array in (p.ppm, p.cwm, p.seqlets.example, p.seqlets.start, p.seqlets.end, p.seqlets.is_revcomp):
+                digest.update(np.ascontiguousarray(array).tobytes())
+    with table.open("rb") as file:
+        return {
+            "motifs_sha256": digest.hexdigest(),
+            "table_sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+        }
+
+
+def _evidence(path: Path, step: str, row_type: type, run: dict[str, Any], patterns: dict[str, list[Pattern]]) -> list:
+    """The rows of a table that a run folder may lack; none, with a warning, if it is about other motifs."""
+    if not path.exists():
+        return []
+    recorded, stamp = run["steps"].get(step, {}), evidence_stamp(path, patterns)
+    if any(recorded.get(key) != value for key, value in stamp.items()):
+        log.warning(
+            "%s: left out, for it is not what %s says was made of the motifs that are here now; "
+            "run 'l2g-interp %s' again", path, RECORD, step,
+        )  # fmt: skip
+        return []
+    return read_table(path, row_type, f"l2g-interp {step}")
 
 
 def read_observed(path: Path, attributions: Path) -> dict[str, np.ndarray]:

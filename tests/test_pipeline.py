@@ -139,3 +139,6 @@ def test_the_demo_recovers_every_planted_motif(tmp_path: Path, capsys: pytest.Ca
     assert run_demo(tmp_path, shown=False)
     assert "5 of 5 planted motifs recovered" in capsys.readouterr().out
     assert (tmp_path / "report.html").stat().st_size > 100_000
+    found = read_run(tmp_path)
+    assert all(e.excess_low > 0 for e in found.effects if e.sign == "+" and e.copies == 3)
+    assert {h.target for h in found.hits} == {e.target for e in found.effects} == {"dev", "hk"}

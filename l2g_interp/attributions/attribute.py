@@ -66,7 +66,7 @@ def attribute(
     """
     from l2g_core.console import progress as bar
 
-    codes = _as_int8(one_hot)
+    codes = as_int8(one_hot)
     module, names = prepare(model, codes, device)
     chosen = choose_targets(targets, names)
     n_parts = -(-len(codes) // PART)
@@ -175,7 +175,7 @@ def as_attributions(
     return Attributions(ids, one_hot, lengths, by_target, coordinates, provenance)
 
 
-def _as_int8(one_hot: Any) -> Int8[np.ndarray, "n 4 length"]:
+def as_int8(one_hot: Any) -> Int8[np.ndarray, "n 4 length"]:
     array = np.asarray(one_hot.cpu() if hasattr(one_hot, "cpu") else one_hot)
     if array.ndim != 3 or array.shape[1] != 4:
         raise InputError(f"one_hot has shape {array.shape}; it must be (n, 4, length), rows ACGT")

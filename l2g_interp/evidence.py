@@ -1,0 +1,201 @@
+"""The stages that gather evidence for the motifs of a run folder: ``validation.tsv``, ``hits.tsv`` and ``hits.bed``.
+
+Each notes in ``run.json`` which motifs its table is about, so that `run_folder.read_run` never shows it beside others.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from l2g_core.dna import Interval, Sequences, decode
+from l2g_core.errors import InputError
+from l2g_core.files import whole
+from l2g_interp.attributions.attribute import prepare
+from l2g_interp.backgrounds import Backgrounds, draw_backgrounds, draw_rows
+from l2g_interp.hits import QUANTILE, Caller, calibrate, find_hits, n_blocks, recovered
+from l2g_interp.models import OpenModel, open_model
+from l2g_interp.records import Effect, Hit, read_attributions, read_coordinates, read_overview, write_table
+from l2g_interp.run_folder import attributions_of, evidence_stamp, read_all_patterns, record
+from l2g_interp.validate import CONFIDENCE, RESAMPLES, ValidateOptions, validate_in_turn
+
+log = logging.getLogger(__name__)
+OTHER_STRAND = {"+": "-", "-": "+"}
+BED_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "similarity", "contribution", "seqlet", "id")
+
+
+def validate_files(
+    spec: str,
+    folder: Path,
+    output: Path,
+    options: ValidateOptions,
+    *,
+    device: str | None = None,
+    other_model: bool = False,
+    randomised: bool = False,
+    shown: bool = True,
+) -> list[Effect]:
+    """Plant every pattern of a run folder into shuffled backgrounds, and write what the model says into ``output``.
+
+    Parameters
+    ----------
+    spec
+        The model, as for `open_model`; it must be the one that the run was attributed with.
+    other_model
+        Warn, instead of refusing, where it is another.
+    randomised
+        Also compare the contributions with those of the same network with weights drawn anew.
+
+    Raises
+    ------
+    InputError
+        No motifs in the folder, another model, or sequences in which no pattern has room.
+    """
+    options.check()
+    found = read_all_patterns(folder)
+    patterns = [p for of_target in found.values() for p in of_target]
+    path = attributions_of(folder)
+    model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
+    effects: list[Effect] = []
+    notes: dict[str, list[str]] = {}
+    in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+    for pattern, (of_pattern, said) in zip(patterns, in_turn, strict=True):
+        effects += of_pattern
+        if said:
+            notes[f"{pattern.target} {pattern.name}"] = said
+    if patterns and not effects:
+        raise InputError(f"{path}: no pattern has room in enough sequences, so nothing was planted; use longer ones")
+    content = provenance | asdict(options) | {
+        "planted": "letters drawn from the trimmed PPM; as many copies on either strand; positions drawn",
+        "control": "the same letters in another order of the columns, at the same places",
+        "interval": f"{CONFIDENCE:.0%} percentile bootstrap over backgrounds, {RESAMPLES} resamples",
+        "patterns": len(patterns),
+        "effects": len(effects),
+        "notes": notes,
+    }  # fmt: skip
+    if randomised:
+        from l2g_interp.randomised import compare_with_randomised
+
+        content["randomised"] = compare_with_randomised(model.module, path, patterns, options.seed, shown)
+    write_table(output, effects, Effect)
+    record(output.parent, "validate", content | evidence_stamp(output, found))
+    log.info("planted %d patterns into %d backgrounds", len(patterns), len(backgrounds))
+    return effects
+
+
+def hit_files(
+    folder: Path, output: Path, bed: Path | None = None, *, quantile: float = QUANTILE, shown: bool = True
+) -> list[Hit]:
+    """Find the places of every pattern of a run folder, and write them into ``output``, and as BED if asked to."""
+    from l2g_core.console import progress
+
+    found = read_all_patterns(folder)
+    patterns = [p for of_target in found.values() for p in of_target]
+    path = attributions_of(folder)
+    callers = calibrate(path, patterns, quantile)
+    n_rows = len(read_overview(path).ids)
+    blocks = progress(find_hits(path, callers), "calling hits (blocks)", n_blocks(n_rows, patterns), shown)
+    hits = [hit for block in blocks for hit in block]
+    write_table(output, hits, Hit)
+    if bed is not None:
+        write_bed(bed, hits, read_coordinates(path))
+    content = {
+        "quantile": quantile,
+        "score": "cosine of the contributions with the trimmed CWM; overlaps by more than half: the most similar stays",
+        "sequences": n_rows,
+        "hits": len(hits),
+        "patterns": _by_pattern(callers, hits),
+    }
+    record(output.parent, "hits", content | evidence_stamp(output, found))
+    log.info("%d hits of %d patterns in %d of %d sequences", len(hits), len(patterns), _rows_hit(hits), n_rows)
+    return hits
+
+
+def write_bed(path: Path, hits: Sequence[Hit], coordinates: Sequence[Interval] | None) -> None:
+    """Write hits as BED6 and more columns, in genome coordinates where known, else with the sequence's id as chrom.
+
+    Sorted by chrom and start; the score is the similarity times 1000. A sequence that was cut from the other strand
+    is read backwards: base 0 of it is the last of its interval, and a hit on its forward strand lies on the genome's
+    reverse strand. White space in names becomes an underscore, as BED readers split at it.
+    """
+    rows = sorted(_bed_row(hit, coordinates[hit.row] if coordinates else None) for hit in hits)
+    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
+        handle.write("#" + "\t".join(BED_COLUMNS) + "\n")
+        csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None).writerows(rows)
+
+
+def _bed_row(hit: Hit, interval: Interval | None) -> tuple:
+    chrom, start, end, strand = hit.id, hit.start, hit.end, hit.strand
+    if interval is not None:
+        chrom, start, end = interval.chrom, interval.start + hit.start, interval.start + hit.end
+        if interval.strand == "-":
+            start, end, strand = interval.end - hit.end, interval.end - hit.start, OTHER_STRAND[strand]
+    score = round(1000 * min(max(hit.similarity, 0.0), 1.0))
+    name = _plain(f"{hit.target}/{hit.pattern}")
+    return (
+        _plain(chrom), start, end, name, score, strand, f"{hit.similarity:.4f}", f"{hit.contribution:.6g}", hit.seqlet,
+        _plain(hit.id),
+    )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """A name without white space or control characters."""
+    return re.sub(r"[\s\x00-\x1f\x7f]", "_", name)
+
+
+def _prepare(
+    spec: str, path: Path, options: ValidateOptions, device: str | None, other_model: bool
+) -> tuple[OpenModel, tuple[str, ...], Backgrounds, dict[str, Any]]:
+    """The model opened as it was for the attributions, the names of its outputs, backgrounds, and what to note."""
+    overview = read_overview(path)
+    rows = draw_rows(len(overview.ids), options.n_backgrounds, options.seed).tolist()
+    different = sorted(set(rows))
+    some = read_attributions(path, list(overview.by_target)[:1], different)
+    sequences = [decode(x, int(n)) for x, n in zip(some.one_hot, some.lengths, strict=True)]
+    strands = overview.provenance.get("strands", "model")
+    model = open_model(spec, Sequences(some.ids, sequences, str(path)), strands, device)
+    same = _check_model(model, path, overview.provenance.get("model_fingerprint"), other_model)
+    backgrounds = draw_backgrounds(some.one_hot[[different.index(row) for row in rows]], options.seed)
+    _, names = prepare(model.module, backgrounds.one_hot)
+    noted = {"model": model.name, "model_fingerprint": model.fingerprint, "strands": strands, "model_of_the_run": same}
+    return model, names, backgrounds, noted
+
+
+def _check_model(model: OpenModel, path: Path, expected: str | None, other_model: bool) -> bool:
+    """Whether this is the model of the attributions; refuses, or warns about, another."""
+    if model.fingerprint == expected:
+        return True
+    of = f"were made with a model of fingerprint {expected[:12]}" if expected else "do not say which model made them"
+    told = f"{path}: the attributions {of}, and {model.name} has {model.fingerprint[:12]}"
+    if not other_model:
+        raise InputError(f"{told}; give the model of the run, or --other-model to validate with this one all the same")
+    log.warning("%s: the effects are those of another model than the motifs", told)
+    return False
+
+
+def _by_pattern(callers: Sequence[Caller], hits: Sequence[Hit]) -> dict[str, dict[str, dict[str, float]]]:
+    """By target and pattern: thresholds, counts, and the share of seqlets that a hit lies on."""
+    n_hits = Counter((hit.target, hit.pattern) for hit in hits)
+    n_rows = Counter((target, pattern) for target, pattern, _ in {(h.target, h.pattern, h.row) for h in hits})
+    shares = recovered([caller.pattern for caller in callers], hits)
+    told: dict[str, dict[str, dict[str, float]]] = {}
+    for caller in callers:
+        key = (caller.pattern.target, caller.pattern.name)
+        told.setdefault(key[0], {})[key[1]] = {
+            "similarity_at_least": caller.similarity,
+            "contribution_at_least": caller.contribution,
+            "hits": n_hits[key],
+            "sequences": n_rows[key],
+            "seqlets_recovered": shares[key],
+        }
+    return told
+
+
+def _rows_hit(hits: Sequence[Hit]) -> int:
+    return len({hit.row for hit in hits})
