@@ -68,8 +68,8 @@ def test_only_public_names_are_imported(name: str) -> None:
     for module, imported in used:
         assert module in public, f"{name} imports {module}, which the README does not call public"
         assert not imported.startswith("_")
-        home = importlib.import_module(module)
-        assert not imported or imported in getattr(home, "__all__", [imported]), f"{name}: {imported} is not in {module}.__all__"
+        promised = getattr(importlib.import_module(module), "__all__", [imported])
+        assert not imported or imported in promised, f"{name}: {module}.__all__ lacks {imported}"
 
 
 def test_what_the_readme_calls_public_is_there() -> None:
