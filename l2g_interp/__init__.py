@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from l2g_interp.attributions.attribute import attribute
     from l2g_interp.hits import call_hits
+    from l2g_interp.logo import draw_logo
     from l2g_interp.modisco import discover_motifs
+    from l2g_interp.records import read_attributions, write_attributions
     from l2g_interp.report import write_report
     from l2g_interp.tomtom import match_motifs
     from l2g_interp.validate import validate_motifs
@@ -23,9 +25,34 @@ __all__ = ["attribute", "call_hits", "discover_motifs", "match_motifs", "validat
 _HOMES = {
     "attribute": "l2g_interp.attributions.attribute",
     "call_hits": "l2g_interp.hits",
+    from l2g_interp.run_folder import read_run
+    from l2g_interp.tomtom import best_matches, match_motifs
+    from l2g_interp.track import draw_track
+
+__all__ = [
+    "attribute",
+    "best_matches",
+    "discover_motifs",
+    "draw_logo",
+    "draw_track",
+    "match_motifs",
+    "read_attributions",
+    "read_run",
+    "write_attributions",
+    "write_report",
+]
+
+_HOMES = {
+    "attribute": "l2g_interp.attributions.attribute",
+    "best_matches": "l2g_interp.tomtom",
     "discover_motifs": "l2g_interp.modisco",
+    "draw_logo": "l2g_interp.logo",
+    "draw_track": "l2g_interp.track",
     "match_motifs": "l2g_interp.tomtom",
     "validate_motifs": "l2g_interp.validate",
+    "read_attributions": "l2g_interp.records",
+    "read_run": "l2g_interp.run_folder",
+    "write_attributions": "l2g_interp.records",
     "write_report": "l2g_interp.report",
 }
 

@@ -118,15 +118,16 @@ def letters(heights: Float[np.ndarray, "4 width"], unit: int, scale: float, zero
     return "".join(parts)
 
 
-def draw_logo(matrix: Float[np.ndarray, "4 width"], ax: Any = None, **options: Any) -> Any:
+def draw_logo(matrix: Float[np.ndarray, "4 width"], ax: Any = None, *, start: int = 0, **options: Any) -> Any:
     """Draw a ``(4, width)`` array of heights with logomaker on matplotlib axes, in the report's colours.
 
-    Further options go to ``logomaker.Logo``, which is returned.
+    The first column is drawn at ``start``. Further options go to ``logomaker.Logo``, which is returned.
     """
     import logomaker
     import pandas as pd
 
     frame = pd.DataFrame(np.asarray(matrix, dtype=np.float64).T, columns=list(ALPHABET))
+    frame.index += start
     return logomaker.Logo(frame, ax=ax, **{"color_scheme": COLORS, "flip_below": True, **options})
 
 

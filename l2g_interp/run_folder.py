@@ -161,5 +161,7 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-    """The command line as typed, without the folder of the program."""
+    """The command line as typed, without the folder of the program; a notebook's says nothing of what was run."""
+    if Path(sys.argv[0]).name == "ipykernel_launcher.py":
+        return "Python in a notebook"
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
