@@ -19,7 +19,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -147,7 +147,8 @@ class Match:
     """One database motif that resembles a pattern: a row of ``matches.tsv``.
 
     ``label`` is what people call the factor. ``strand``, ``offset`` and ``overlap`` place the motif on the
-    trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search.
+    trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search. ``family``
+    and ``flybase`` are empty where unknown; ``reason`` says of a pattern's best match why it names it or does not.
     """
 
     target: str
@@ -164,6 +165,9 @@ class Match:
     strand: str
     offset: int
     overlap: int
+    family: str = ""
+    flybase: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -341,6 +345,8 @@ def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
 def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]:
     """Read dataclass rows that `write_table` wrote; ``made_by`` is the command that makes such a file.
 
+    Columns whose field has a default may be missing, as in files of older versions.
+
     Raises
     ------
     InputError
@@ -348,10 +354,12 @@ def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]
     """
     path = Path(path)
     kinds = {f.name: {"int": int, "float": float, "str": str}[str(f.type)] for f in fields(row_type)}
+    optional = {f.name for f in fields(row_type) if f.default is not MISSING}
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             rows = csv.DictReader(handle, delimiter="\t")
-            return [row_type(**{name: kind(row[name]) for name, kind in kinds.items()}) for row in rows]
+            given = {n: kind for n, kind in kinds.items() if n not in optional or n in (rows.fieldnames or ())}
+            return [row_type(**{name: kind(row[name]) for name, kind in given.items()}) for row in rows]
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; make it with '{made_by}'") from error
     except (KeyError, ValueError, TypeError) as error:

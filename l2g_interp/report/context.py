@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from l2g_interp.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
+from l2g_interp.naming import plain_name as plain_name
 from l2g_interp.records import Match, Overview, Pattern, Run, read_overview
-from l2g_interp.tomtom import SIGNIFICANT_Q
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,14 @@ class Context:
 
     @cached_property
     def _matches(self) -> dict[tuple[str, str], list[Match]]:
-        found: dict[tuple[str, str], list[Match]] = {}
-        for match in sorted(self.run.matches, key=lambda match: (match.rank, match.p_value)):
-            found.setdefault((match.target, match.pattern), []).append(match)
-        return found
+        return ranked_matches(self.run.matches)
 
     def name(self, pattern: Pattern) -> str:
-        """What the best match is called if it is significant, else the pattern's own number."""
-        best = next(iter(self.matches(pattern)), None)
-        if best is not None and best.q_value <= self.options.max_q:
-            return best.label or best.motif_name or best.motif_id
-        return plain_name(pattern)
+        """See `l2g_interp.naming.best_name`."""
+        return best_name(pattern, self.matches(pattern), self.options.max_q)
 
     def is_named(self, pattern: Pattern) -> bool:
-        best = next(iter(self.matches(pattern)), None)
-        return best is not None and best.q_value <= self.options.max_q
+        return naming_match(self.matches(pattern), self.options.max_q) is not None
 
     def anchor(self, pattern: Pattern) -> str:
         """The pattern's address in the page, made of numbers only: names never become markup."""
@@ -80,12 +74,6 @@ class Context:
 
 def load_context(run: Run, options: ReportOptions) -> Context:
     return Context(run, read_overview(run.attributions), options)
-
-
-def plain_name(pattern: Pattern) -> str:
-    """``pos_patterns.pattern_3`` as ``pattern 3``, anything else as it is."""
-    number = pattern.name.rsplit("pattern_", 1)[-1]
-    return f"pattern {number}" if number.isdigit() else pattern.name
 
 
 def shortened(text: str, length: int = 60) -> str:

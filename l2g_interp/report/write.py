@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from l2g_core.errors import InputError
 from l2g_core.files import whole
+from l2g_interp.naming import SIGNIFICANT_Q
 from l2g_interp.records import Run
 from l2g_interp.report.context import ReportOptions, load_context
 from l2g_interp.report.sections import SECTIONS
-from l2g_interp.tomtom import SIGNIFICANT_Q
 
 
 def write_report(
