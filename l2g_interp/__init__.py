@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from l2g_interp.attributions.attribute import attribute
+    from l2g_interp.compare import compare_motifs
     from l2g_interp.modisco import discover_motifs
     from l2g_interp.report import write_report
     from l2g_interp.tomtom import match_motifs
 
-__all__ = ["attribute", "discover_motifs", "match_motifs", "write_report"]
+__all__ = ["attribute", "compare_motifs", "discover_motifs", "match_motifs", "write_report"]
 
 _HOMES = {
     "attribute": "l2g_interp.attributions.attribute",
+    "compare_motifs": "l2g_interp.compare",
     "discover_motifs": "l2g_interp.modisco",
     "match_motifs": "l2g_interp.tomtom",
     "write_report": "l2g_interp.report",

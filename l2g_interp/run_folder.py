@@ -35,6 +35,13 @@ def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
     }
 
 
+def attributions_path(folder: Path) -> Path:
+    """Where the attributions of a run folder are: where the record says, or in the folder, which may have moved."""
+    motifs = read_record(folder).get("steps", {}).get("motifs", {})
+    noted = Path(motifs.get("attributions", folder / ATTRIBUTIONS))
+    return noted if noted.exists() else folder / ATTRIBUTIONS
+
+
 def read_run(folder: Path, observed: Path | None = None) -> Run:
     """Everything that the report shows, out of a run folder.
 
@@ -46,8 +53,7 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
     patterns = read_all_patterns(folder)
     run = read_record(folder)
     motifs = run["steps"]["motifs"]
-    attributions = Path(motifs["attributions"])
-    attributions = attributions if attributions.exists() else folder / ATTRIBUTIONS
+    attributions = attributions_path(folder)
     matches = read_table(folder / MATCHES, Match, "l2g-interp match")
     stored = json.loads((folder / MATCHED).read_text(encoding="utf-8"))
     return Run(
