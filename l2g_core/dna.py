@@ -171,6 +171,12 @@ def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> 
     return checked(names, sequences, source=str(path), intervals=intervals)
 
 
+def chromosome_sizes(genome: str | Path) -> dict[str, int]:
+    """Lengths of the chromosomes of a genome FASTA (bp), from its index, which pyfaidx writes where it is missing."""
+    with _open_genome(Path(genome)) as chromosomes:
+        return {name: len(chromosomes[name]) for name in chromosomes.keys()}  # noqa: SIM118
+
+
 def checked(ids: list[str], sequences: list[str], source: str, intervals: list[Interval] | None = None) -> Sequences:
     """Upper-case the sequences and refuse what no model can read, naming file and record."""
     sequences = [sequence.upper() for sequence in sequences]

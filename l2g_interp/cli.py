@@ -13,6 +13,7 @@ from l2g_core.errors import InputError
 from l2g_interp.attributions import METHODS
 
 DEFAULT_DATABASES = ("jaspar-insects", "core-promoter")
+EXPORT_FORMATS = ("npz", "chrombpnet", "bigwig", "bed", "meme", "tables", "logos")  # those of exports/command.py
 PATH = click.Path(path_type=Path)
 
 
@@ -225,28 +226,34 @@ def compare(sets: tuple[str, ...], names: str | None, title: str, tsv: Path | No
 
 
 @main.command()
-@click.option("--attributions", required=True, type=PATH, help="attributions.h5 of 'l2g-interp attribute'.")
-@click.option("--target", required=True, help="Which target's contributions.")
+@click.option("--run", type=PATH, help="Folder of 'l2g-interp run': for every format.")
+@click.option("--attributions", type=PATH, help="attributions.h5 alone: for npz, chrombpnet and bigwig.")
+@click.option("--target", help="Which target's.  [default: all; npz and chrombpnet hold one]")
+@click.option("--pattern", help="bed, meme, tables, logos: only the patterns of this name, as in matches.tsv.")
+@click.option("--genome", type=PATH, help="bigwig: genome FASTA, for the sizes of the chromosomes (its .fai).")
+@click.option("--chrom-sizes", type=PATH, help="bigwig: table of chromosome and length, instead of --genome.")
+@click.option("--format", "kind", type=click.Choice(EXPORT_FORMATS), default="npz", show_default=True)
 @click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["npz", "chrombpnet"]),
-    default="npz",
-    show_default=True,
-    help="npz: the pair that 'modisco motifs' takes. chrombpnet: HDF5 that chrombpnet's tools and Fi-NeMo read.",
+    "--output", required=True, type=PATH, help="File (chrombpnet, bed, meme) or folder (the others) to write."
 )
-@click.option("--output", required=True, type=PATH, help="Folder (npz) or file (chrombpnet) to write.")
-def export(attributions: Path, target: str, kind: str, output: Path) -> None:
-    """Attributions in the layouts of other tools."""
-    from l2g_interp.exports import write_chrombpnet_h5, write_modisco_npz
-    from l2g_interp.records import read_attributions
+def export(kind: str, output: Path, chrom_sizes: Path | None, **given: Any) -> None:
+    """Results in the layouts of other tools.
 
-    read = read_attributions(attributions, targets=[target])
-    if kind == "npz":
-        for path in write_modisco_npz(read, target, writable_folder(output)):
-            click.echo(path)
-    else:
-        write_chrombpnet_h5(read, target, writable_file(output))
+    \b
+    npz         the pair that 'modisco motifs' takes
+    chrombpnet  HDF5 that chrombpnet's tools and Fi-NeMo read
+    bigwig      contribution of every base, for IGV and UCSC: contributions.TARGET.bw
+    bed         the stretches (seqlets) of all motifs, on the genome
+    meme        the motifs, for any motif tool
+    tables      sequences.tsv and patterns.tsv
+    logos       every logo as SVG and PNG, and logos.tsv, which says what they show
+
+    bigwig needs, and bed uses, genome coordinates: attributions of '--bed' with '--genome' have them.
+    """
+    from l2g_interp.exports.command import Request, export
+
+    for path in export(Request(kind, sizes=chrom_sizes, **given), output):
+        click.echo(path)
 
 
 @main.command()

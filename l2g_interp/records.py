@@ -103,6 +103,7 @@ class Overview:
     lengths: Int[np.ndarray, " n"]
     by_target: dict[str, dict[str, Float32[np.ndarray, " n"]]]
     provenance: dict[str, Any] = field(default_factory=dict)
+    coordinates: list[Interval] | None = None
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,8 @@ def read_overview(path: str | Path) -> Overview:
             for target in json.loads(file.attrs["targets"])
         }
         ids = [i.decode() for i in file["ids"][:]]
-        return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]))
+        coordinates = _read_coordinates(file, slice(None)) if "coordinates" in file else None
+        return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]), coordinates)
 
 
 @contextmanager
