@@ -41,6 +41,15 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.chrom}:{self.start}-{self.end}" + (f"({self.strand})" if self.strand in "+-" else "")
 
+    def part(self, start: int, end: int, strand: str = "+") -> Interval:
+        """Where a half-open stretch of the sequence that was cut out here lies on the chromosome.
+
+        A sequence of the minus strand runs against the chromosome: its first base is the last of the interval.
+        """
+        if self.strand == "-":
+            return Interval(self.chrom, self.end - end, self.end - start, "+" if strand == "-" else "-")
+        return Interval(self.chrom, self.start + start, self.start + end, strand)
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -169,6 +178,12 @@ def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> 
     if not all(names) or len(set(names)) < len(names):
         names = [str(interval) for interval in intervals]
     return checked(names, sequences, source=str(path), intervals=intervals)
+
+
+def chromosome_sizes(genome: str | Path) -> dict[str, int]:
+    """Lengths of the chromosomes of a genome FASTA (bp), from its index, which pyfaidx writes where it is missing."""
+    with _open_genome(Path(genome)) as chromosomes:
+        return {name: len(chromosomes[name]) for name in chromosomes.keys()}  # noqa: SIM118
 
 
 def checked(ids: list[str], sequences: list[str], source: str, intervals: list[Interval] | None = None) -> Sequences:

@@ -12,46 +12,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from l2g_interp.attributions.attribute import attribute
+    from l2g_interp.compare import compare_motifs
     from l2g_interp.hits import call_hits
     from l2g_interp.logo import draw_logo
     from l2g_interp.modisco import discover_motifs
+    from l2g_interp.naming import best_matches
     from l2g_interp.records import read_attributions, write_attributions
     from l2g_interp.report import write_report
-    from l2g_interp.tomtom import match_motifs
-    from l2g_interp.validate import validate_motifs
-
-__all__ = ["attribute", "call_hits", "discover_motifs", "match_motifs", "validate_motifs", "write_report"]
-
-_HOMES = {
-    "attribute": "l2g_interp.attributions.attribute",
-    "call_hits": "l2g_interp.hits",
     from l2g_interp.run_folder import read_run
-    from l2g_interp.tomtom import best_matches, match_motifs
+    from l2g_interp.tomtom import match_motifs
     from l2g_interp.track import draw_track
+    from l2g_interp.validate import validate_motifs
 
 __all__ = [
     "attribute",
     "best_matches",
+    "call_hits",
+    "compare_motifs",
     "discover_motifs",
     "draw_logo",
     "draw_track",
     "match_motifs",
     "read_attributions",
     "read_run",
+    "validate_motifs",
     "write_attributions",
     "write_report",
 ]
 
 _HOMES = {
     "attribute": "l2g_interp.attributions.attribute",
-    "best_matches": "l2g_interp.tomtom",
+    "best_matches": "l2g_interp.naming",
+    "call_hits": "l2g_interp.hits",
+    "compare_motifs": "l2g_interp.compare",
     "discover_motifs": "l2g_interp.modisco",
     "draw_logo": "l2g_interp.logo",
     "draw_track": "l2g_interp.track",
     "match_motifs": "l2g_interp.tomtom",
-    "validate_motifs": "l2g_interp.validate",
     "read_attributions": "l2g_interp.records",
     "read_run": "l2g_interp.run_folder",
+    "validate_motifs": "l2g_interp.validate",
     "write_attributions": "l2g_interp.records",
     "write_report": "l2g_interp.report",
 }

@@ -13,6 +13,7 @@ from l2g_core.errors import InputError
 from l2g_interp.attributions import METHODS
 
 DEFAULT_DATABASES = ("jaspar-insects", "core-promoter")
+EXPORT_FORMATS = ("npz", "chrombpnet", "bigwig", "bed", "meme", "tables", "logos")  # those of exports/command.py
 PATH = click.Path(path_type=Path)
 
 
@@ -275,28 +276,59 @@ def run(
 
 
 @main.command()
-@click.option("--attributions", required=True, type=PATH, help="attributions.h5 of 'l2g-interp attribute'.")
-@click.option("--target", required=True, help="Which target's contributions.")
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["npz", "chrombpnet"]),
-    default="npz",
-    show_default=True,
-    help="npz: the pair that 'modisco motifs' takes. chrombpnet: HDF5 that chrombpnet's tools and Fi-NeMo read.",
-)
-@click.option("--output", required=True, type=PATH, help="Folder (npz) or file (chrombpnet) to write.")
-def export(attributions: Path, target: str, kind: str, output: Path) -> None:
-    """Attributions in the layouts of other tools."""
-    from l2g_interp.exports import write_chrombpnet_h5, write_modisco_npz
-    from l2g_interp.records import read_attributions
+@click.argument("sets", nargs=-1, required=True, metavar="A B [C]...")
+@click.option("--names", help="What to call the sets, comma-separated.  [default: target or folder]")
+@click.option("--title", default="Motifs compared", show_default=True)
+@click.option("--tsv", type=PATH, help="Evidence as a table.  [default: --output with .tsv]")
+@click.option("--output", type=PATH, default=Path("compare.html"), show_default=True, help="HTML file to write.")
+def compare(sets: tuple[str, ...], names: str | None, title: str, tsv: Path | None, output: Path) -> None:
+    """Motifs that runs or targets share, and those that one of them alone has.
 
-    read = read_attributions(attributions, targets=[target])
-    if kind == "npz":
-        for path in write_modisco_npz(read, target, writable_folder(output)):
-            click.echo(path)
-    else:
-        write_chrombpnet_h5(read, target, writable_file(output))
+    Each set is a run folder (all its targets together) or FOLDER:TARGET.
+
+    \b
+        l2g-interp compare results:dev results:hk --output compare.html
+        l2g-interp compare l2g:dev deepstarr:dev --names L2G,DeepSTARR
+    """
+    from l2g_interp.compare import Pair, compare_motifs, pairs, read_sets, write_comparison
+    from l2g_interp.records import write_table
+    from l2g_interp.run_folder import command
+
+    table = writable_file(tsv or writable_file(output).with_suffix(".tsv"))
+    compared = compare_motifs(read_sets(sets, names.split(",") if names else []))
+    write_table(table, pairs(compared), Pair)
+    click.echo(f"{write_comparison(output, compared, title=title, command=command())}\n{table}")
+
+
+@main.command()
+@click.option("--run", type=PATH, help="Folder of 'l2g-interp run': for every format.")
+@click.option("--attributions", type=PATH, help="attributions.h5 alone: for npz, chrombpnet and bigwig.")
+@click.option("--target", help="Which target's.  [default: all; npz and chrombpnet hold one]")
+@click.option("--pattern", help="bed, meme, tables, logos: only the patterns of this name, as in matches.tsv.")
+@click.option("--genome", type=PATH, help="bigwig: genome FASTA, for the sizes of the chromosomes (its .fai).")
+@click.option("--chrom-sizes", type=PATH, help="bigwig: table of chromosome and length, instead of --genome.")
+@click.option("--format", "kind", type=click.Choice(EXPORT_FORMATS), default="npz", show_default=True)
+@click.option(
+    "--output", required=True, type=PATH, help="File (chrombpnet, bed, meme) or folder (the others) to write."
+)
+def export(kind: str, output: Path, chrom_sizes: Path | None, **given: Any) -> None:
+    """Results in the layouts of other tools.
+
+    \b
+    npz         the pair that 'modisco motifs' takes
+    chrombpnet  HDF5 that chrombpnet's tools and Fi-NeMo read
+    bigwig      contribution of every base, for IGV and UCSC: contributions.TARGET.bw
+    bed         the stretches (seqlets) of all motifs, on the genome
+    meme        the motifs, for any motif tool
+    tables      sequences.tsv and patterns.tsv
+    logos       every logo as SVG and PNG, and logos.tsv, which says what they show
+
+    bigwig needs, and bed uses, genome coordinates: attributions of '--bed' with '--genome' have them.
+    """
+    from l2g_interp.exports.command import Request, export
+
+    for path in export(Request(kind, sizes=chrom_sizes, **given), output):
+        click.echo(path)
 
 
 @main.command()

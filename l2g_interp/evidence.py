@@ -5,29 +5,25 @@ Each notes in ``run.json`` which motifs its table is about, so that `run_folder.
 
 from __future__ import annotations
 
-import csv
 import logging
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from l2g_core.dna import Interval, Sequences, decode
+from l2g_core.dna import Sequences, decode
 from l2g_core.errors import InputError
-from l2g_core.files import whole
 from l2g_interp.attributions.attribute import prepare
 from l2g_interp.backgrounds import Backgrounds, draw_backgrounds, draw_rows
+from l2g_interp.exports.genome import write_hits_bed
 from l2g_interp.hits import QUANTILE, Caller, calibrate, find_hits, n_blocks, recovered
 from l2g_interp.models import OpenModel, open_model
-from l2g_interp.records import Effect, Hit, read_attributions, read_coordinates, read_overview, write_table
+from l2g_interp.records import Effect, Hit, read_attributions, read_overview, write_table
 from l2g_interp.run_folder import attributions_of, evidence_stamp, read_all_patterns, record
 from l2g_interp.validate import CONFIDENCE, RESAMPLES, ValidateOptions, validate_in_turn
 
 log = logging.getLogger(__name__)
-OTHER_STRAND = {"+": "-", "-": "+"}
-BED_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "similarity", "contribution", "seqlet", "id")
 
 
 def validate_files(
@@ -99,54 +95,23 @@ def hit_files(
     patterns = [p for of_target in found.values() for p in of_target]
     path = attributions_of(folder)
     callers = calibrate(path, patterns, quantile)
-    n_rows = len(read_overview(path).ids)
+    overview = read_overview(path)
+    n_rows = len(overview.ids)
     blocks = progress(find_hits(path, callers), "calling hits (blocks)", n_blocks(n_rows, patterns), shown)
     hits = [hit for block in blocks for hit in block]
     write_table(output, hits, Hit)
     if bed is not None:
-        write_bed(bed, hits, read_coordinates(path))
+        write_hits_bed(hits, overview.coordinates, bed)
     content = {
         "quantile": quantile,
         "score": "cosine of the contributions with the trimmed CWM; overlaps by more than half: the most similar stays",
         "sequences": n_rows,
         "hits": len(hits),
-        "patterns": _by_pattern(callers, hits),
+        "patterns": _counts(callers, hits),
     }
     record(output.parent, "hits", content | evidence_stamp(output, found))
     log.info("%d hits of %d patterns in %d of %d sequences", len(hits), len(patterns), _rows_hit(hits), n_rows)
     return hits
-
-
-def write_bed(path: Path, hits: Sequence[Hit], coordinates: Sequence[Interval] | None) -> None:
-    """Write hits as BED6 and more columns, in genome coordinates where known, else with the sequence's id as chrom.
-
-    Sorted by chrom and start; the score is the similarity times 1000. A sequence that was cut from the other strand
-    is read backwards: base 0 of it is the last of its interval, and a hit on its forward strand lies on the genome's
-    reverse strand. White space in names becomes an underscore, as BED readers split at it.
-    """
-    rows = sorted(_bed_row(hit, coordinates[hit.row] if coordinates else None) for hit in hits)
-    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
-        handle.write("#" + "\t".join(BED_COLUMNS) + "\n")
-        csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None).writerows(rows)
-
-
-def _bed_row(hit: Hit, interval: Interval | None) -> tuple:
-    chrom, start, end, strand = hit.id, hit.start, hit.end, hit.strand
-    if interval is not None:
-        chrom, start, end = interval.chrom, interval.start + hit.start, interval.start + hit.end
-        if interval.strand == "-":
-            start, end, strand = interval.end - hit.end, interval.end - hit.start, OTHER_STRAND[strand]
-    score = round(1000 * min(max(hit.similarity, 0.0), 1.0))
-    name = _plain(f"{hit.target}/{hit.pattern}")
-    return (
-        _plain(chrom), start, end, name, score, strand, f"{hit.similarity:.4f}", f"{hit.contribution:.6g}", hit.seqlet,
-        _plain(hit.id),
-    )  # fmt: skip
-
-
-def _plain(name: str) -> str:
-    """A name without white space or control characters."""
-    return re.sub(r"[\s\x00-\x1f\x7f]", "_", name)
 
 
 def _prepare(
@@ -179,7 +144,7 @@ def _check_model(model: OpenModel, path: Path, expected: str | None, other_model
     return False
 
 
-def _by_pattern(callers: Sequence[Caller], hits: Sequence[Hit]) -> dict[str, dict[str, dict[str, float]]]:
+def _counts(callers: Sequence[Caller], hits: Sequence[Hit]) -> dict[str, dict[str, dict[str, float]]]:
     """By target and pattern: thresholds, counts, and the share of seqlets that a hit lies on."""
     n_hits = Counter((hit.target, hit.pattern) for hit in hits)
     n_rows = Counter((target, pattern) for target, pattern, _ in {(h.target, h.pattern, h.row) for h in hits})

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -103,6 +103,7 @@ class Overview:
     lengths: Int[np.ndarray, " n"]
     by_target: dict[str, dict[str, Float32[np.ndarray, " n"]]]
     provenance: dict[str, Any] = field(default_factory=dict)
+    coordinates: list[Interval] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class Match:
     """One database motif that resembles a pattern: a row of ``matches.tsv``.
 
     ``label`` is what people call the factor. ``strand``, ``offset`` and ``overlap`` place the motif on the
-    trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search.
+    trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search. ``family``
+    and ``flybase`` are empty where unknown; ``reason`` says of a pattern's best match why it names it or does not.
     """
 
     target: str
@@ -164,6 +166,9 @@ class Match:
     strand: str
     offset: int
     overlap: int
+    family: str = ""
+    flybase: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,9 @@ class Hit:
     similarity: float
     contribution: float
     seqlet: int
+
+
+OfPattern = TypeVar("OfPattern", Match, Effect, Hit)
 
 
 @dataclass(frozen=True)
@@ -297,19 +305,8 @@ def read_overview(path: str | Path) -> Overview:
             for target in json.loads(file.attrs["targets"])
         }
         ids = [i.decode() for i in file["ids"][:]]
-        return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]))
-
-
-def read_coordinates(path: str | Path) -> list[Interval] | None:
-    """Where the sequences of an ``attributions.h5`` lie; None if that is not known.
-
-    Raises
-    ------
-    InputError
-        No such file, or not an attributions file.
-    """
-    with _open(path) as file:
-        return _read_coordinates(file, slice(None)) if "coordinates" in file else None
+        coordinates = _read_coordinates(file, slice(None)) if "coordinates" in file else None
+        return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]), coordinates)
 
 
 @contextmanager
@@ -353,6 +350,8 @@ def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
 def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]:
     """Read dataclass rows that `write_table` wrote; ``made_by`` is the command that makes such a file.
 
+    Columns whose field has a default may be missing, as in files of older versions.
+
     Raises
     ------
     InputError
@@ -360,14 +359,24 @@ def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]
     """
     path = Path(path)
     kinds = {f.name: {"int": int, "float": float, "str": str}[str(f.type)] for f in fields(row_type)}
+    optional = {f.name for f in fields(row_type) if f.default is not MISSING}
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             rows = csv.DictReader(handle, delimiter="\t")
-            return [row_type(**{name: kind(row[name]) for name, kind in kinds.items()}) for row in rows]
+            given = {n: kind for n, kind in kinds.items() if n not in optional or n in (rows.fieldnames or ())}
+            return [row_type(**{name: kind(row[name]) for name, kind in given.items()}) for row in rows]
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; make it with '{made_by}'") from error
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a table of '{made_by}' ({error}); make it anew") from error
+
+
+def by_pattern(rows: Iterable[OfPattern]) -> dict[tuple[str, str], list[OfPattern]]:
+    """Rows of a table by target and pattern, in the order in which they come."""
+    found: dict[tuple[str, str], list[OfPattern]] = {}
+    for row in rows:
+        found.setdefault((row.target, row.pattern), []).append(row)
+    return found
 
 
 def _create(file, part: Attributions, n: int) -> None:

@@ -66,8 +66,9 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
 
 
 def attributions_of(folder: Path) -> Path:
-    """The attributions that a run folder's motifs were found in: where they were then, or else in the folder."""
-    recorded = Path(read_record(folder)["steps"]["motifs"]["attributions"])
+    """The attributions of a run folder: where its motifs were found in them, or in the folder, which may have moved."""
+    motifs = read_record(folder).get("steps", {}).get("motifs", {})
+    recorded = Path(motifs.get("attributions", folder / ATTRIBUTIONS))
     return recorded if recorded.exists() else folder / ATTRIBUTIONS
 
 

@@ -15,23 +15,23 @@ least the share of them that do.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from l2g_core.errors import InputError
 from l2g_interp.motifs import information, normalised, similarity, trim_span
+from l2g_interp.naming import SIGNIFICANT_Q as SIGNIFICANT_Q
+from l2g_interp.naming import best_matches as best_matches
+from l2g_interp.naming import reason
+from l2g_interp.naming import significant as significant
 from l2g_interp.records import Match, Pattern
 from motif_db.motif import Motif
 
 log = logging.getLogger(__name__)
 
-# Of random motifs with the columns of real ones, 3 to 13 % have a match at this q-value (OnTheFly and FlyFactorSurvey;
-# widths 6 to 14, with and without flat columns; without the shuffles up to 100 %). The paper names patterns up to
-# q = 0.051.
-SIGNIFICANT_Q = 0.1
 FLAT_BITS = 0.25  # columns under this say nothing; at the ends of a pattern they are left out of the comparison
 N_SHUFFLES = 100
 MIN_TARGETS = 25  # columns of the targets are the background: with fewer motifs p-values are erratic
@@ -68,9 +68,9 @@ def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matc
     Returns
     -------
     list of Match
-        In the order of the patterns. ``strand`` is that of the motif relative to the pattern; the motif in that
-        orientation starts at column ``offset`` of the trimmed pattern (negative: before it) and shares
-        ``overlap`` columns with it.
+        In the order of the patterns; the best match of each tells the ``reason`` for its name. ``strand`` is that of
+        the motif relative to the pattern; the motif in that orientation starts at column ``offset`` of the trimmed
+        pattern (negative: before it) and shares ``overlap`` columns with it.
 
     Raises
     ------
@@ -82,15 +82,18 @@ def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matc
     log.info(
         "TOMTOM: %d patterns, %d motifs (the first search on a machine compiles first)", len(patterns), len(motifs)
     )
-    spans = [_span(pattern) for pattern in patterns]
+    spans = [compared_span(pattern) for pattern in patterns]
     queries = [normalised(pattern.ppm[:, a:b]) for pattern, (a, b) in zip(patterns, spans, strict=True)]
     comparison = compare(queries, [motif.ppm for motif in motifs])
     left = [a - trim_span(pattern.cwm)[0] for pattern, (a, _) in zip(patterns, spans, strict=True)]
-    return [
-        _match(pattern, motifs[j], rank, comparison, (i, j), left[i])
-        for i, pattern in enumerate(patterns)
-        for rank, j in enumerate(_distinct(comparison.p_value[i], motifs, n_matches), start=1)
-    ]
+    found = []
+    for i, pattern in enumerate(patterns):
+        ranked = [
+            _match(pattern, motifs[j], rank, comparison, (i, j), left[i])
+            for rank, j in enumerate(_distinct(comparison.p_value[i], motifs, n_matches), start=1)
+        ]
+        found += [replace(ranked[0], reason=reason(ranked)), *ranked[1:]]
+    return found
 
 
 def compare(
@@ -126,23 +129,13 @@ def compare(
     return Comparison(p_value, q_value, *integers)  # memelite's offset: where the query starts on the target
 
 
-def significant(match: Match) -> bool:
-    """Whether the match deserves to name the pattern: q of `SIGNIFICANT_Q` or less."""
-    return match.q_value <= SIGNIFICANT_Q
-
-
-def best_matches(matches: Iterable[Match]) -> dict[tuple[str, str], Match]:
-    """By (target, pattern) the match that names the pattern; patterns without a significant one are absent."""
-    return {(match.target, match.pattern): match for match in matches if match.rank == 1 and significant(match)}
-
-
 def warm_up() -> None:
     """Compile memelite's code (a minute or two, once per machine), so that the next search answers at once."""
     compare(_background(1), _background(MIN_TARGETS), n_shuffles=0)
 
 
-def _span(pattern: Pattern) -> tuple[int, int]:
-    """The columns to compare: trimmed by contributions, then of flat columns at the ends."""
+def compared_span(pattern: Pattern) -> tuple[int, int]:
+    """The columns of a pattern to compare, half-open: trimmed by contributions, then of flat columns at the ends."""
     start, end = trim_span(pattern.cwm)
     says = np.flatnonzero(information(normalised(pattern.ppm[:, start:end])) >= FLAT_BITS)
     return (start + int(says[0]), start + int(says[-1]) + 1) if len(says) else (start, end)
@@ -253,4 +246,6 @@ def _match(pattern: Pattern, motif: Motif, rank: int, comparison: Comparison, at
         strand="-" if comparison.reverse[at] else "+",
         offset=int(comparison.offset[at]) + left,
         overlap=int(comparison.overlap[at]),
+        family=motif.family,
+        flybase=motif.flybase,
     )

@@ -12,6 +12,9 @@ read the names. The ways, in the order of trust:
 * ``similar matrix``: the same, less close but over more columns and with a wider margin;
 * ``same matrix in OnTheFly``: the same numbers as an OnTheFly motif that one of the above resolved;
 * ``same entry in OnTheFly``: another assay of the same protein was resolved.
+
+It also fills in the FlyBase ids that ``data/aliases.tsv`` lacks, from the ids under which FlyFactorSurvey files single
+genes. Those are of 2010 to 2013; where FlyBase has replaced one since, it still leads to the gene there.
 """
 
 from __future__ import annotations
@@ -30,7 +33,16 @@ import numpy as np
 
 from motif_db.database import load
 from motif_db.motif import Motif
-from motif_db.names import FLYFACTOR_ID, Resolved, aliases, current_symbol, flyfactor_genes, onthefly_entry, read_table
+from motif_db.names import (
+    FLYFACTOR_ID,
+    Alias,
+    Resolved,
+    aliases,
+    current_symbol,
+    flyfactor_genes,
+    onthefly_entry,
+    read_table,
+)
 from motif_db.similarity import distances
 
 log = logging.getLogger(__name__)
@@ -77,6 +89,12 @@ def resolve(onthefly: list[Motif], others: list[Motif], accessions: dict[str, tu
     return [replace(row, flybase=_flybase(row.symbol, ids)) for row in rows]
 
 
+def with_flybase(table: Sequence[Alias], others: list[Motif]) -> list[Alias]:
+    """The rows of ``aliases.tsv``, blank FlyBase ids filled in where ``others`` (FlyFactorSurvey) have one."""
+    ids = _flybase_ids(others)
+    return [replace(alias, flybase=alias.flybase or ids.get(alias.symbol, "")) for alias in table]
+
+
 def jaspar_accessions() -> dict[str, tuple[str, str]]:
     """UniProt accession to (gene symbol, profile), the newest release first; heterodimers left out."""
     from motif_db.jaspar import jaspar_profiles
@@ -93,19 +111,19 @@ def jaspar_accessions() -> dict[str, tuple[str, str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the table and log how many motifs and entries each way resolved."""
+    """Write the tables and log how many motifs and entries each way resolved."""
     parser = argparse.ArgumentParser(prog="python -m motif_db.build_names", description="Make data/onthefly_names.tsv.")
     parser.add_argument("--motif-dir", help="folder with OnTheFly and FlyFactorSurvey; else cache or download")
-    parser.add_argument("--output", type=Path, default=Path(str(files("motif_db") / "data" / "onthefly_names.tsv")))
+    data = Path(str(files("motif_db") / "data"))
+    parser.add_argument("--output", type=Path, default=data / "onthefly_names.tsv")
+    parser.add_argument("--aliases", type=Path, default=data / "aliases.tsv", help="where to write these, filled in")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     onthefly = load("onthefly", options.motif_dir)
     others = [m for name in ("flyfactorsurvey", "jaspar-insects") for m in load(name, options.motif_dir)]
     rows = resolve(onthefly, [m for m in others if m.symbol], jaspar_accessions())
-    with options.output.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)
-        writer.writerow([field.name for field in fields(Resolved)])
-        writer.writerows(astuple(row) for row in rows)
+    _write(options.output, rows, Resolved)
+    _write(options.aliases, with_flybase(list(aliases().values()), others), Alias)
     for how, motifs, entries in coverage(rows):
         log.info("%4d motifs, %4d entries: %s", motifs, entries, how)
 
@@ -117,6 +135,13 @@ def coverage(rows: Sequence[Resolved]) -> list[tuple[str, int, int]]:
     return sorted(
         ((how, n, entries[how]) for how, n in motifs.items()), key=lambda item: (item[0] == "unresolved", -item[1])
     )
+
+
+def _write(path: Path, rows: Sequence[Alias] | Sequence[Resolved], row_type: type) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)
+        writer.writerow([field.name for field in fields(row_type)])
+        writer.writerows(astuple(row) for row in rows)
 
 
 def _by_entry(motif: Motif, accessions: dict[str, tuple[str, str]]) -> Resolved:

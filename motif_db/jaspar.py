@@ -14,12 +14,13 @@ GROUP = {"jaspar-insects": "insects", "jaspar-vertebrates": "vertebrates"}
 
 
 def jaspar_motifs(entry: Entry) -> list[Motif]:
-    """The latest version of every CORE profile of the entry's taxonomic group and release."""
+    """The latest version of every CORE profile of the entry's taxonomic group and release; family: JASPAR's class."""
     motifs = []
     for profile in jaspar_profiles(entry.release.split()[0], GROUP[entry.name]):
         rows = np.array([profile.counts[base] for base in "ACGT"], dtype=np.float64).T
         ppm = checked_ppm(rows, f"{entry.name}: motif {profile.matrix_id!r}", is_counts=True)
-        motifs.append(Motif(profile.matrix_id, profile.name, entry.name, ppm))
+        family = " / ".join(dict.fromkeys(profile.tf_class or []))
+        motifs.append(Motif(profile.matrix_id, profile.name, entry.name, ppm, family=family))
     return motifs
 
 

@@ -19,7 +19,8 @@ class Motif:
     ``id`` and ``name`` are the database's own two names (``MOTIF id altname``); ``label`` is what people call the
     factor (gene symbol, or family and symbol, such as ``zld`` or ``GATA (srp)``), and ``label_source`` tells how
     that was found. ``symbol``, ``family`` and ``flybase`` (gene symbol, ``GATA``, ``FBgn0003507``) are empty where
-    unknown; the members of a dimer are joined by ``/``. ``ppm`` has rows ACGT and columns that sum to 1.
+    unknown; the members of a dimer are joined by ``/``, their families by `` / ``. Where ``aliases.tsv`` knows no
+    family, that of a JASPAR profile is its class there. ``ppm`` has rows ACGT and columns that sum to 1.
     """
 
     id: str

@@ -142,4 +142,5 @@ def _with_genes(motif: Motif, genes: list[str], source: str, flybase: str = "") 
     known = [aliases()[gene].flybase for gene in genes if gene in aliases()]
     # A dimer's record is filed under one of its genes; both ids, where both are known, say more.
     ids = "/".join(known) if len(known) == len(genes) and all(known) else flybase
+    family = family or motif.family
     return replace(motif, label=label, label_source=source, symbol="/".join(genes), family=family, flybase=ids)

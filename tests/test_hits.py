@@ -16,7 +16,7 @@ import l2g_interp
 from l2g_core import dna
 from l2g_core.dna import Interval
 from l2g_core.errors import InputError
-from l2g_interp.evidence import write_bed
+from l2g_interp.exports import write_hits_bed
 from l2g_interp.hits import BLOCK, calibrate, recovered, scores
 from l2g_interp.motifs import reverse_complement
 from l2g_interp.records import Attributions, Hit, Pattern, Run, Seqlets, read_attributions
@@ -145,7 +145,7 @@ def test_bed_lies_on_the_genome_to_the_base(tmp_path: Path) -> None:
         forward = dna.reverse_complement(text) if interval.strand == "-" else text
         genome[interval.chrom][interval.start : interval.end] = list(forward)
     hits = l2g_interp.call_hits(attributions, [p], quantile=0.0)
-    write_bed(tmp_path / "hits.bed", hits, attributions.coordinates)
+    write_hits_bed(hits, attributions.coordinates, tmp_path / "hits.bed")
     rows = [line.split("\t") for line in (tmp_path / "hits.bed").read_text().splitlines()[1:]]
     by_id = {row[9]: row for row in rows}
     assert [row[:3] for row in rows] == sorted(row[:3] for row in rows)
@@ -161,7 +161,7 @@ def test_odd_names_stay_within_their_column(tmp_path: Path) -> None:
     ids = ["a\tb\nc", '<b>"x"', "../é 😀"]
     attributions, p = one_site(ids, 40, [3, 5, 30], "+-+")
     odd = replace(p, target="dev")
-    write_bed(tmp_path / "hits.bed", l2g_interp.call_hits(attributions, [odd], quantile=0.0), None)
+    write_hits_bed(l2g_interp.call_hits(attributions, [odd], quantile=0.0), None, tmp_path / "hits.bed")
     lines = (tmp_path / "hits.bed").read_text(encoding="utf-8").splitlines()
     assert {line.split("\t")[0] for line in lines[1:]} == {"a_b_c", '<b>"x"', "../é_😀"}
     assert all(len(line.split("\t")) == 10 for line in lines)

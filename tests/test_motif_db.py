@@ -259,6 +259,27 @@ def test_vertebrates():
     found = motif_db.load("jaspar-vertebrates")
     assert len(found) == motif_db.available()["jaspar-vertebrates"].count
     assert not any(m.flybase for m in found)
+    family = {m.name: m.family for m in found}
+    assert family["GATA1"] == "Other C4 zinc finger-type factors"
+    assert family["FOS::JUN"] == "Basic leucine zipper factors (bZIP)"
+    assert sum(not m.family for m in found) <= 2  # JASPAR itself has no class for two
+
+
+def test_families_of_jaspar_profiles_that_the_aliases_do_not_know():
+    family = {m.name: m.family for m in motif_db.load("jaspar-insects")}
+    assert family["kay"] == "bZIP (AP-1)"  # what people say goes first
+    assert family["Sox14"] == aliases()["Sox14"].family
+    assert family["SoxN"] == "High-mobility group (HMG) domain factors"
+
+
+def test_a_file_of_ones_own_has_no_family_that_nobody_knows(tmp_path):
+    path = tmp_path / "own.meme"
+    path.write_text("MEME version 4\n\nALPHABET= ACGT\n\n" + "".join(
+        f"MOTIF {name}\nletter-probability matrix: alength= 4 w= 1\n1 0 0 0\n" for name in ("mystery", "pnr")
+    ))  # fmt: skip
+    mystery, pnr = motif_db.load(path)
+    assert (mystery.label, mystery.family, mystery.flybase) == ("mystery", "", "")
+    assert (pnr.label, pnr.flybase) == ("GATA (pnr)", "FBgn0003117")
 
 
 def test_consensus_refuses_other_letters():

@@ -1,5 +1,6 @@
 """motif_db on the databases of the paper, where they are at hand."""
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 import motif_db
 from motif_db import build_names
-from motif_db.names import onthefly_names
+from motif_db.names import aliases, onthefly_names
 
 MOTIFS = Path(__file__).resolve().parents[2] / "shared" / "data" / "motifs"
 pytestmark = pytest.mark.skipif(not MOTIFS.is_dir(), reason=f"no real motif databases at {MOTIFS}")
@@ -32,9 +33,19 @@ def test_every_onthefly_motif_has_its_row():
 
 @pytest.mark.slow
 def test_the_shipped_names_are_what_the_script_makes(tmp_path):
-    build_names.main(["--motif-dir", str(MOTIFS), "--output", str(tmp_path / "names.tsv")])
-    shipped = files("motif_db") / "data" / "onthefly_names.tsv"
-    assert (tmp_path / "names.tsv").read_text() == shipped.read_text()
+    names, filled = tmp_path / "names.tsv", tmp_path / "aliases.tsv"
+    build_names.main(["--motif-dir", str(MOTIFS), "--output", str(names), "--aliases", str(filled)])
+    shipped = files("motif_db") / "data"
+    assert names.read_text() == (shipped / "onthefly_names.tsv").read_text()
+    assert filled.read_text() == (shipped / "aliases.tsv").read_text()
+
+
+def test_flybase_ids_come_from_flyfactorsurvey_where_the_table_has_none():
+    others = motif_db.load("flyfactorsurvey", motif_dir=MOTIFS, download=False)
+    blank = [replace(aliases()[symbol], flybase="") for symbol in ("Abd-B", "M1BP")]
+    assert [row.flybase for row in build_names.with_flybase(blank, others)] == ["FBgn0000015", ""]
+    kept = replace(aliases()["da"], flybase="FBgn0267821")  # FlyFactorSurvey has an id that FlyBase replaced
+    assert build_names.with_flybase([kept], others) == [kept]
 
 
 @pytest.mark.parametrize(

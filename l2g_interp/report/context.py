@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from l2g_core.errors import InputError
 from l2g_interp.motifs import trimmed
-from l2g_interp.records import Effect, Hit, Match, Overview, Pattern, Run, Seqlets, read_overview
-from l2g_interp.tomtom import SIGNIFICANT_Q
-
-Row = TypeVar("Row", Match, Effect, Hit)
+from l2g_interp.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
+from l2g_interp.records import Effect, Hit, Match, Overview, Pattern, Run, Seqlets, by_pattern, read_overview
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Context:
 
     @cached_property
     def _matches(self) -> dict[tuple[str, str], list[Match]]:
-        return by_pattern(sorted(self.run.matches, key=lambda match: (match.rank, match.p_value)))
+        return ranked_matches(self.run.matches)
 
     def effects(self, pattern: Pattern) -> list[Effect]:
         """What planting the pattern did, fewest copies first; empty where it was not validated."""
@@ -115,15 +111,11 @@ class Context:
         return Seqlets(rows, starts, ends, np.array([h.strand == "-" for h in hits], dtype=bool))
 
     def name(self, pattern: Pattern) -> str:
-        """What the best match is called if it is significant, else the pattern's own number."""
-        best = next(iter(self.matches(pattern)), None)
-        if best is not None and best.q_value <= self.options.max_q:
-            return best.label or best.motif_name or best.motif_id
-        return plain_name(pattern)
+        """See `l2g_interp.naming.best_name`."""
+        return best_name(pattern, self.matches(pattern), self.options.max_q)
 
     def is_named(self, pattern: Pattern) -> bool:
-        best = next(iter(self.matches(pattern)), None)
-        return best is not None and best.q_value <= self.options.max_q
+        return naming_match(self.matches(pattern), self.options.max_q) is not None
 
     def anchor(self, pattern: Pattern) -> str:
         """The pattern's address in the page, made of numbers only: names never become markup."""
@@ -133,20 +125,6 @@ class Context:
 
 def load_context(run: Run, options: ReportOptions) -> Context:
     return Context(run, read_overview(run.attributions), options)
-
-
-def by_pattern(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Rows of a table by target and pattern, in the order in which they come."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        found.setdefault((row.target, row.pattern), []).append(row)
-    return found
-
-
-def plain_name(pattern: Pattern) -> str:
-    """``pos_patterns.pattern_3`` as ``pattern 3``, anything else as it is."""
-    number = pattern.name.rsplit("pattern_", 1)[-1]
-    return f"pattern {number}" if number.isdigit() else pattern.name
 
 
 def family(name: str) -> str:

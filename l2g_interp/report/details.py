@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from l2g_interp.logo import logo_svg, value_range
 from l2g_interp.motifs import TRIM_THRESHOLD, information_logo, reverse_complement, trim_span
+from l2g_interp.naming import plain_name
 from l2g_interp.records import Effect, Pattern
 from l2g_interp.report.charts import histogram
-from l2g_interp.report.context import Context, plain_name
+from l2g_interp.report.context import Context
 from l2g_interp.report.effects import dose_chart
 from l2g_interp.report.seqlets import Evidence, Example
 

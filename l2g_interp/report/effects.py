@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from l2g_interp.figures import decimals_for, figure
+from l2g_interp.naming import plain_name
 from l2g_interp.records import Effect, Pattern
 from l2g_interp.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart, nice_ticks
-from l2g_interp.report.context import Context, plain_name
+from l2g_interp.report.context import Context
 
 STRIP_WIDTH, STRIP_HEIGHT, EDGE = 120, 18, 4  # pixels
 TEXT_WIDTH = 48  # pixels beside the doses, for the names of the two series

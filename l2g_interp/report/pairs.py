@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from markupsafe import Markup
 
+from l2g_interp.naming import plain_name
 from l2g_interp.records import Pattern, Seqlets
 from l2g_interp.report.charts import histogram
-from l2g_interp.report.context import Context, plain_name
+from l2g_interp.report.context import Context
 
 MOST_PAIRS = 15  # shown per target, those furthest above chance
 MOST_PATTERNS = 60  # the patterns with most seqlets: pairs grow with their square

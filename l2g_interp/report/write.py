@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from markupsafe import Markup
-
-from l2g_core.errors import InputError
-from l2g_core.files import whole
-from l2g_interp.figures import figure, fixed, signed
+from l2g_interp.naming import SIGNIFICANT_Q
+from l2g_interp.page import asset, check_output, render_page, write_page
 from l2g_interp.records import Run
 from l2g_interp.report.context import ReportOptions, load_context
 from l2g_interp.report.sections import SECTIONS
-from l2g_interp.tomtom import SIGNIFICANT_Q
+
+PACKAGE = "l2g_interp.report"  # where the templates are
 
 
 def write_report(
@@ -61,62 +55,19 @@ def write_report(
     """
     output = Path(output)
     options = ReportOptions(title, n_tracks, max_q, completeness_bound, sequences=tuple(sequences))
-    if output.is_dir() or not output.parent.is_dir():
-        raise InputError(f"{output}: cannot be written; give a file name in a folder that exists")
-    page = render(run, options)
-    try:
-        with whole(output) as unfinished:
-            unfinished.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-    except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error.strerror}); give a path in a writable folder") from error
-    return output
+    check_output(output)
+    return write_page(output, render(run, options))
 
 
 def render(run: Run, options: ReportOptions) -> str:
     """The page as text."""
     context = load_context(run, options)
     built = {key: section.build(context) for key, section in SECTIONS.items()}
-    style, script = _asset("report.css"), _asset("report.js")
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            options=options,
-            sections={key: (SECTIONS[key].title, data) for key, data in built.items() if data is not None},
-            style=Markup(style),
-            script=Markup(script),
-            policy=_policy(style, script),
-        )
+    return render_page(
+        "page.html",
+        [PACKAGE],
+        asset(PACKAGE, "report.css"),
+        asset(PACKAGE, "report.js"),
+        options=options,
+        sections={key: (SECTIONS[key].title, data) for key, data in built.items() if data is not None},
     )
-
-
-def _policy(style: str, script: str) -> str:
-    """A content security policy under which the page's own style and script run, and nothing else."""
-    return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _asset(name: str) -> str:
-    return files("l2g_interp.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _environment() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("l2g_interp.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = figure
-    environment.filters["signed"] = signed
-    environment.filters["fixed"] = fixed
-    return environment

@@ -1,0 +1,119 @@
+"""Patterns as files of their own: one MEME file, and logos as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from l2g_core.errors import InputError
+from l2g_core.files import whole
+from l2g_interp.exports.names import identifier, label
+from l2g_interp.logo import draw_logo, logo_svg, value_range
+from l2g_interp.motifs import consensus, information_logo, normalised, reverse_complement, trimmed
+from l2g_interp.naming import best_name, ranked_matches
+from l2g_interp.records import Match, Pattern, write_table
+
+MEME_HEAD = """MEME version 4
+
+ALPHABET= ACGT
+
+strands: + -
+
+Background letter frequencies
+A 0.25 C 0.25 G 0.25 T 0.25
+"""
+DPI = 200
+
+
+@dataclass(frozen=True)
+class LogoFile:
+    """A row of ``logos.tsv``: which picture shows what. Only this table has names; files are numbered."""
+
+    file: str
+    target: str
+    pattern: str
+    name: str
+    kind: str
+
+
+def write_meme(patterns: Sequence[Pattern], matches: Iterable[Match], path: str | Path) -> None:
+    """Write the base frequencies of patterns, trimmed, as a MEME file for any motif tool.
+
+    ``MOTIF dev.pos_patterns.pattern_0 GATA_(srp)``: target and pattern in plain letters, then what the pattern is
+    called, if a match is significant.
+
+    Raises
+    ------
+    InputError
+        No patterns: a MEME file without a motif is not read by any tool.
+    """
+    if not patterns:
+        raise InputError(f"{path}: there is no pattern to write; lower --min-seqlets of 'l2g-interp motifs'")
+    ranked = ranked_matches(matches)
+    with whole(path) as unfinished:
+        text = MEME_HEAD + "".join(_meme(pattern, label(pattern, ranked)) for pattern in patterns)
+        unfinished.write_text(text, encoding="ascii", newline="\n")
+
+
+def write_logos(patterns: Sequence[Pattern], matches: Iterable[Match], folder: str | Path) -> list[Path]:
+    """Write every logo of every pattern as SVG and PNG, and ``logos.tsv``, which says what they show.
+
+    Kinds: ``cwm`` (contributions), ``cwm_reverse`` (of the other strand), ``hcwm`` (hypothetical contributions) and
+    ``bits`` (base frequencies), all trimmed. Files are numbered: names out of files never become paths.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    ranked = ranked_matches(matches)
+    targets = list(dict.fromkeys(pattern.target for pattern in patterns))
+    rows, paths = [], []
+    for number, pattern in enumerate(patterns):
+        stem = f"target_{targets.index(pattern.target)}.motif_{number}"
+        name = best_name(pattern, ranked.get((pattern.target, pattern.name), []))
+        for kind, heights in _logos(trimmed(pattern)):
+            for path in _write_logo(folder / f"{stem}.{kind}", heights, f"{kind} of {consensus(trimmed(pattern).ppm)}"):
+                paths.append(path)
+                rows.append(LogoFile(path.name, pattern.target, pattern.name, name, kind))
+    write_table(folder / "logos.tsv", rows, LogoFile)
+    return [*paths, folder / "logos.tsv"]
+
+
+def _meme(pattern: Pattern, alternative: str) -> str:
+    ppm = normalised(trimmed(pattern).ppm.astype(np.float64))
+    lines = "".join("  ".join(f"{value:.6f}" for value in column) + "\n" for column in ppm.T)
+    head = f"letter-probability matrix: alength= 4 w= {ppm.shape[1]} nsites= {pattern.n_seqlets} E= 0"
+    return f"\nMOTIF {identifier(pattern)} {alternative}".rstrip() + f"\n{head}\n{lines}"
+
+
+def _logos(core: Pattern) -> Iterator[tuple[str, Float[np.ndarray, "4 width"]]]:
+    yield "cwm", core.cwm
+    yield "cwm_reverse", reverse_complement(core.cwm)
+    yield "hcwm", core.hcwm
+    yield "bits", information_logo(core.ppm)
+
+
+def _write_logo(stem: Path, heights: Float[np.ndarray, "4 width"], what: str) -> list[Path]:
+    svg, png = stem.with_name(stem.name + ".svg"), stem.with_name(stem.name + ".png")
+    with whole(svg) as unfinished:
+        unfinished.write_text(logo_svg(heights, what, height=120, pitch=30), encoding="utf-8")
+    with whole(png) as unfinished:
+        _draw_png(heights, unfinished)
+    return [svg, png]
+
+
+def _draw_png(heights: Float[np.ndarray, "4 width"], path: Path) -> None:
+    """As the SVG: letters on an axis of zero, nothing else. No pyplot, which would keep every figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(0.3 * heights.shape[1], 1.2))
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    draw_logo(heights, ax=axes)
+    axes.set_ylim(*value_range(heights))
+    axes.set_axis_off()
+    axes.axhline(0, color="#888", linewidth=0.5)
+    figure.savefig(path, format="png", dpi=DPI)
