@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from l2g_core.console import Program, progress, set_up_logging, writable_file, writable_folder
+from l2g_core.data_command import datasets, fetch
+from l2g_core.experiments.command import experiments
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,6 +26,10 @@ def main(ctx: click.Context, quiet: bool) -> None:
     """
     ctx.obj = not quiet
     set_up_logging(verbose=not quiet)
+
+
+for command in (datasets, fetch, experiments):
+    main.add_command(command)
 
 
 @main.command("import-deepstarr")

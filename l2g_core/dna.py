@@ -170,7 +170,7 @@ def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> 
     rows = [(n, line) for n, line in lines if line.strip() and not line.startswith(("#", "track", "browser"))]
     if not rows:
         raise InputError(f"{path}: no intervals; a BED line is chrom<TAB>start<TAB>end")
-    with _open_genome(Path(genome)) as chromosomes:
+    with open_genome(Path(genome)) as chromosomes:
         parsed = [_bed_interval(f"{path}: line {n}", line, width, chromosomes, genome) for n, line in rows]
         sequences = [_cut(chromosomes, interval) for interval, _ in parsed]
     intervals = [interval for interval, _ in parsed]
@@ -182,7 +182,7 @@ def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> 
 
 def chromosome_sizes(genome: str | Path) -> dict[str, int]:
     """Lengths of the chromosomes of a genome FASTA (bp), from its index, which pyfaidx writes where it is missing."""
-    with _open_genome(Path(genome)) as chromosomes:
+    with open_genome(Path(genome)) as chromosomes:
         return {name: len(chromosomes[name]) for name in chromosomes.keys()}  # noqa: SIM118
 
 
@@ -244,7 +244,7 @@ def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _open_genome(path: Path):
+def open_genome(path: Path):
     from pyfaidx import Fasta, FastaIndexingError, FastaNotFoundError, UnsupportedCompressionFormat
 
     try:

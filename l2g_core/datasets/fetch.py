@@ -1,0 +1,165 @@
+"""Fetching a data set's files into the user's cache: resumed where they broke off, checked, whole or not there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+from l2g_core.datasets.entry import Entry, File
+from l2g_core.datasets.fingerprint import SUMS, file_sha256, record, recorded
+from l2g_core.errors import InputError
+
+log = logging.getLogger(__name__)
+PARTIAL, VALIDATOR = ".part", ".part.etag"
+CHUNK = 1 << 16  # bytes
+
+
+def dataset_folder(entry: Entry) -> Path:
+    """Where the files of a data set are kept; not made yet."""
+    import pooch
+
+    return Path(pooch.os_cache("l2g-interp")) / "datasets" / entry.name
+
+
+def fetch(entry: Entry, folder: str | Path | None = None, *, address: str | None = None, shown: bool = True) -> Path:
+    """Fetch what is not here yet; an interrupted download goes on where it broke off.
+
+    A file whose hash is not known from its publisher is known from its first download on: ``SHA256SUMS`` in the
+    folder records it, and another one is refused. Put a colleague's ``SHA256SUMS`` there first to be sure of theirs.
+
+    Parameters
+    ----------
+    folder
+        Where to put it; by default the cache, where `open_dataset` looks.
+    address
+        Take the files from below this address instead of their publisher's.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    InputError
+        It cannot be fetched, or what was fetched is not what it should be.
+    """
+    if not entry.files:
+        raise InputError(f"{entry.name}: has no address to fetch from; {entry.how_to_get}")
+    folder = Path(folder) if folder is not None else dataset_folder(entry)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in entry.files:
+        where = f"{address.rstrip('/')}/{file.path}" if address else file.address
+        _fetch_file(file, folder, where, entry, shown)
+    return folder
+
+
+def _fetch_file(file: File, folder: Path, address: str, entry: Entry, shown: bool) -> None:
+    target = folder / file.path
+    expected = file.sha256 or recorded(folder).get(file.path, "")
+    if target.is_file() and expected and file_sha256(target) == expected:
+        log.info("%s is here already", target)
+        return
+    partial = target.with_name(target.name + PARTIAL)
+    log.info("fetching %s", address)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _download(address, partial, file.path, shown)
+    except (OSError, ValueError) as error:  # those of requests are OSErrors; pooch: an address that it cannot read
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{entry.name}: {address} could not be fetched ({reason}); {_kept(partial)}or get {entry.source} by hand "
+            "and name its folder with --data-dir"
+        ) from error
+    found = file_sha256(partial)
+    partial.with_name(target.name + VALIDATOR).unlink(missing_ok=True)
+    if expected and found != expected:
+        partial.unlink()
+        raise InputError(
+            f"{entry.name}: {address} has sha256 {found}, expected is {expected}; fetch it again, or take its line out "
+            f"of {folder / SUMS} if the new file is the right one"
+        )
+    partial.replace(target)
+    record(folder, {file.path: found})
+
+
+def _download(address: str, partial: Path, what: str, shown: bool) -> None:
+    """Stream into a file that may hold the beginning already.
+
+    ``If-Range`` makes the server send the whole file where it has changed since; so does one that knows no ranges.
+    """
+    import pooch
+
+    validator = partial.with_name(partial.name.removesuffix(PARTIAL) + VALIDATOR)
+    have = partial.stat().st_size if partial.is_file() and validator.is_file() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator.read_text(encoding="utf-8")}
+    opened: list[Any] = []
+    with partial.open("r+b" if have else "w+b") as handle, _bar(what, shown, have) as bar:
+        handle.seek(have)
+
+        def begin(response: Any, **_: Any) -> None:
+            opened.append(response)
+            if response.status_code == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
+                raise _Whole
+            if response.ok and not response.is_redirect:
+                _start_at(response, handle, validator)
+
+        hooks = {"response": begin}
+        try:
+            downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, headers=headers, hooks=hooks)
+            downloader(address, handle, None)  # type: ignore[arg-type]
+        except _Whole:
+            log.info("%s was whole already", partial)
+        finally:
+            for response in opened:  # pooch leaves the connection open where the server answers with an error
+                response.close()
+
+
+def _kept(partial: Path) -> str:
+    """What is left of an interrupted download, in words; nothing is left of one that had not begun."""
+    if not partial.is_file():
+        return ""
+    if not (size := partial.stat().st_size):
+        partial.unlink()
+        return ""
+    return f"{size:,} bytes are kept, run it again to go on; "
+
+
+class _Whole(Exception):
+    """The server has no byte beyond those that are here."""
+
+
+def _start_at(response: Any, handle: IO[bytes], validator: Path) -> None:
+    """Write from the beginning unless the server goes on where the file ends; remember what the file is of."""
+    if response.status_code != 206:
+        handle.seek(0)
+        handle.truncate()
+    tag = response.headers.get("ETag", "")
+    strong = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+    if strong:
+        validator.write_text(strong, encoding="utf-8")
+    else:
+        validator.unlink(missing_ok=True)  # what cannot be told apart from another file is not resumed
+
+
+@contextmanager
+def _bar(what: str, shown: bool, have: int) -> Iterator[Any]:
+    """A progress bar as pooch drives one: rate and time left, from what is here already."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    console = Console(stderr=True, quiet=not shown)
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None, completed=have)
+        bar = SimpleNamespace(total=0, close=lambda: None)
+        bar.update = lambda n: progress.update(task, advance=n, total=have + bar.total if bar.total else None)
+        bar.reset = lambda: setattr(bar, "update", lambda n: None)  # pooch counts everything once more at the end
+        yield bar
