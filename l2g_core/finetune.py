@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -24,10 +23,10 @@ from l2g_core.checkpoint import SequenceModel, load, save
 from l2g_core.console import out_of_memory_explained, progress
 from l2g_core.datasets import Labelled
 from l2g_core.dna import one_hot
-from l2g_core.errors import InputError
-from l2g_core.files import whole, write_json
+from l2g_core.files import write_json
 from l2g_core.metrics import METRICS, TASK_METRIC
 from l2g_core.predict import default_device, predict
+from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 STATE = "training.safetensors"
@@ -117,9 +116,7 @@ class _Trainer:
         self.epoch = 0
         self.history: list[dict[str, float]] = []
         self.metric = options.metric or TASK_METRIC[model.config.task]
-        self.identity = json.dumps(
-            {"options": asdict(options), "config": asdict(model.config), "data": data.sha256, "seed": options.seed}
-        )
+        self.identity = {"options": asdict(options), "config": asdict(model.config), "data": data.sha256}
 
     def run_epoch(self, epoch: int) -> None:
         """Train on every row once, score the validation split, store the state."""
@@ -153,44 +150,19 @@ class _Trainer:
         return metrics
 
     def store(self) -> None:
-        """Write model, optimiser and history as one file, whole or not at all."""
-        from safetensors.torch import save_file
-
-        tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
-        for number, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{slot}": v.detach().cpu() for slot, v in slots.items()}
-        state = {"epoch": self.epoch, "history": self.history, "identity": self.identity}
-        with whole(self.folder / STATE) as unfinished:
-            save_file(tensors, unfinished, metadata={"state": json.dumps(state)})
+        """Keep what the next epoch starts from."""
+        facts = {"epoch": self.epoch, "history": self.history}
+        store_state(self.folder / STATE, {"model": self.model}, self.optimizer, facts, self.identity)
 
     def restore(self) -> None:
         """Take up the state that an earlier run left, if it did and if it is the same run."""
-        from safetensors import safe_open
-
-        path = self.folder / STATE
-        if not path.exists():
-            return
-        with safe_open(path, "pt") as file:
-            state = json.loads(file.metadata()["state"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if state["identity"] != self.identity:
-            raise InputError(f"{path}: is of a run with other {_difference(state['identity'], self.identity)}; "
-                             "use another --output, or the same settings")  # fmt: skip
-        self.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, number, slot = key.split(".")
-                slots.setdefault(int(number), {})[slot] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self.epoch, self.history = state["epoch"], state["history"]
+        facts = restore_state(self.folder / STATE, {"model": self.model}, self.optimizer, self.identity)
+        if facts is not None:
+            self.epoch, self.history = facts["epoch"], facts["history"]
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The training rows in a fresh order, augmented; depends on seed and epoch alone."""
-        seed = int(np.random.SeedSequence([self.options.seed, epoch]).generate_state(1)[0])
-        torch.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded_epoch(self.options.seed, epoch)
         self.model.train()
         for rows in torch.randperm(len(self.x), generator=generator).split(self.options.batch_size):
             if len(rows) < 2:  # batch norm has no variance from one row
@@ -253,16 +225,3 @@ def _parameter_groups(model: nn.Module, options: FinetuneOptions) -> list[dict[s
     new = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
     groups = [(new, options.new_learning_rate), (pretrained, options.learning_rate)]
     return [{"params": params, "lr": rate, "peak": rate} for params, rate in groups if params]
-
-
-def _difference(before: str, now: str) -> str:
-    old, new = json.loads(before), json.loads(now)
-    parts = [key for key in new if old.get(key) != new[key]]
-    details = [
-        f"{name} ({old[part].get(name)} then, {value} now)"
-        for part in parts
-        if isinstance(new[part], dict)
-        for name, value in new[part].items()
-        if old[part].get(name) != value
-    ]
-    return ", ".join(details or parts)
