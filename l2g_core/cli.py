@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from l2g_core.align.command import align
 from l2g_core.console import Program, progress, set_up_logging, writable_file, writable_folder
 
 
@@ -24,6 +25,9 @@ def main(ctx: click.Context, quiet: bool) -> None:
     """
     ctx.obj = not quiet
     set_up_logging(verbose=not quiet)
+
+
+main.add_command(align)
 
 
 @main.command("import-deepstarr")
