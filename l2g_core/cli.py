@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from l2g_core.console import Program, progress, set_up_logging, writable_file, writable_folder
+from l2g_core.search.command import search
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,6 +25,9 @@ def main(ctx: click.Context, quiet: bool) -> None:
     """
     ctx.obj = not quiet
     set_up_logging(verbose=not quiet)
+
+
+main.add_command(search)
 
 
 @main.command("import-deepstarr")
