@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import json
 import os
 import signal
@@ -29,7 +28,7 @@ from l2g_core.search.dash import mixed_network, shape_logit_gradient
 from l2g_core.search.mixed import MixedConv, convolve, fast_length
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.result import read_search
-from l2g_core.search.space import SPACES, Space, space_for, support
+from l2g_core.search.space import SPACES, space_for, support
 from l2g_core.search.stage import search
 from l2g_core.search.training import build
 from l2g_interp.planting import plant
