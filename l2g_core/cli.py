@@ -8,6 +8,7 @@ import click
 
 from l2g_core.align.command import align
 from l2g_core.console import Program, progress, set_up_logging, writable_file, writable_folder
+from l2g_core.search.command import search
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,6 +28,7 @@ def main(ctx: click.Context, quiet: bool) -> None:
     set_up_logging(verbose=not quiet)
 
 
+main.add_command(search)
 main.add_command(align)
 
 
