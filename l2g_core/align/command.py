@@ -124,14 +124,14 @@ def _options(given: dict[str, Any]) -> Any:
 
 def _task(table: Path, given: dict[str, Any]) -> tuple[Any, Any]:
     """The data, and the architecture that stage 3 will train on it."""
-    from l2g_core.cli import _class_names
     from l2g_core.datasets import read_table
+    from l2g_core.labels import class_names
     from l2g_core.model import L2GConfig
 
     data = read_table(table, given["targets"].split(",") if given["targets"] else None, seed=given["seed"])
     embedder, operators = searched(given["search"], given["embedder"])
     config = L2GConfig(
-        targets=_class_names(data) if given["task"] == "classification" else data.targets,
+        targets=class_names(data) if given["task"] == "classification" else data.targets,
         sequence_length=data.data.longest,
         task=given["task"],
         embedder=embedder,
@@ -147,27 +147,19 @@ def _task(table: Path, given: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def searched(folder: Path | None, embedder: str | None) -> tuple[str, tuple[tuple[int, int], ...] | None]:
-    """Embedder and operators that stage 1 found; those asked for, with their family's operators, without a folder.
+    """Embedder and operators that stage 1 found; without its folder those asked for, with the family's operators.
 
     Raises
     ------
     InputError
-        ``search.json`` is missing or damaged, or is of another embedder than the one asked for.
+        There is no finished search, or it found another embedder than the one asked for.
     """
-    import json
-
     from l2g_core.errors import InputError
+    from l2g_core.search.result import read_search
 
     if folder is None:
         return embedder or "unet", None
-    path = folder / "search.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        family, operators = found["embedder"], found["operators"]
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give the --output of l2g search") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not the result of l2g search ({error!r}); run it again") from error
+    family, operators = read_search(folder)
     if embedder not in (None, family):
-        raise InputError(f"{path}: the search chose {family!r} and --embedder says {embedder!r}; leave one of them out")
-    return family, None if operators is None else tuple((int(kernel), int(dilation)) for kernel, dilation in operators)
+        raise InputError(f"{folder}: the search chose {family!r} and --embedder says {embedder!r}; leave one out")
+    return family, operators
