@@ -69,6 +69,19 @@ class Backbone:
     config: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class WordEmbeddings:
+    """The part of a language model that comes before its encoder: words to vectors, after the LayerNorm.
+
+    ``layer`` is frozen and in evaluation mode; called with ``input_ids`` it gives ``(batch, tokens, width)``.
+    ``longest``: the most tokens that it has positions for.
+    """
+
+    tokenizer: Any
+    layer: nn.Module
+    longest: int
+
+
 class PassThrough(nn.Module):
     """Stands where the word embeddings stood: the tokens are embedded already.
 
@@ -100,6 +113,38 @@ def load_backbone(name: str, *, layers: int | None = None, pretrained: bool = Tr
     return _without_embeddings(model)
 
 
+def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbeddings:
+    """The tokenizer and the embedding layer of a language model by name or local folder.
+
+    Raises
+    ------
+    InputError
+        It is nowhere to be found, its tokenizer cannot tell which word a token is of, or its embeddings do not end
+        in a LayerNorm.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    source = BACKBONES.get(name, Source(name))
+    where = source.where if isinstance(source.where, str) else source.where()
+    with _explained(name, where), _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(where, add_prefix_space=True)  # RoBERTa needs it for single words
+        config = AutoConfig.from_pretrained(where)
+        config.num_hidden_layers = 1
+        with torch.random.fork_rng(devices=[]):  # random weights are the same ones at every call
+            torch.manual_seed(0)
+            model = AutoModel.from_pretrained(where, config=config) if pretrained else AutoModel.from_config(config)
+    layer = getattr(model, "embeddings", None)
+    if getattr(layer, "LayerNorm", None) is None or not tokenizer.is_fast:
+        raise InputError(
+            f"language model {name!r}: needs a fast tokenizer and an embedding layer with a LayerNorm, as BERT's and "
+            "RoBERTa's families have; take one of them, e.g. 'minilm' or 'roberta-base'"
+        )
+    tokenizer.padding_side = "right"
+    table = layer.position_embeddings
+    longest = table.weight.shape[0] - (0 if table.padding_idx is None else table.padding_idx + 1)
+    return WordEmbeddings(tokenizer, layer.float().eval().requires_grad_(False), longest)
+
+
 def build_backbone(config: dict[str, Any]) -> Backbone:
     """The architecture that a checkpoint describes, with random weights; reads no other file."""
     from transformers import AutoModel
@@ -114,6 +159,23 @@ def encode(
     """Last hidden states; ``mask`` is False on padding, None when there is none."""
     attention_mask = None if mask is None else mask.to(torch.long)
     return encoder(inputs_embeds=tokens, attention_mask=attention_mask).last_hidden_state
+
+
+def add_adapters(encoder: nn.Module, rank: int, alpha: float, dropout: float) -> None:
+    """Fix the encoder's weights and put low-rank adapters (LoRA, Hu et al. 2021) beside every linear layer of it.
+
+    The adapters start as zero: until they are trained the encoder computes what it did before.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    encoder.requires_grad_(False)
+    lora = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear")  # pyright: ignore
+    inject_adapter_in_model(lora, encoder)
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a weight of this name belongs to a low-rank adapter."""
+    return ".lora_" in name
 
 
 def _as_config(config: dict[str, Any]) -> Any:

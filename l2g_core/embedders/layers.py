@@ -42,14 +42,25 @@ class Embedder(nn.Module):
         raise NotImplementedError
 
 
+class OperatorConv(nn.Conv1d):
+    """A convolution whose operator is chosen: what stage 1 searches. Shortcuts and projections are ``nn.Conv1d``."""
+
+
+def reach(operator: KernelDilation) -> tuple[int, int]:
+    """Positions to the left and to the right of its own that a length-keeping convolution reads."""
+    kernel, dilation = operator
+    support = dilation * (kernel - 1)
+    return support // 2, support - support // 2
+
+
 def conv(in_channels: int, out_channels: int, operator: KernelDilation) -> nn.Module:
     """A length-keeping convolution with the given (kernel, dilation), centred (an even kernel leans to the right)."""
     kernel, dilation = operator
-    support = dilation * (kernel - 1)
-    if support % 2 == 0:
-        return nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation, padding=support // 2)
-    pad = nn.ConstantPad1d((support // 2, support - support // 2), 0.0)
-    return nn.Sequential(pad, nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation))
+    left, right = reach(operator)
+    if left == right:
+        return OperatorConv(in_channels, out_channels, kernel, dilation=dilation, padding=left)
+    pad = nn.ConstantPad1d((left, right), 0.0)
+    return nn.Sequential(pad, OperatorConv(in_channels, out_channels, kernel, dilation=dilation))
 
 
 def operators(

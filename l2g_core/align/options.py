@@ -1,0 +1,65 @@
+"""Settings of stage 2, and what follows from them for each epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from l2g_core.align.discrepancy import DISCREPANCIES
+from l2g_core.align.text import Points
+from l2g_core.augment import MAX_SHIFT
+from l2g_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class AlignOptions:
+    """How to pre-train; weights and schedule are the paper's (section 2.4.2, Table 15).
+
+    ``task_first``: the share of the epochs in which ``alpha`` counts as 0.
+    ``dna_points``: what is held against the text: ``tokens``, or the ``mean`` of each sequence's tokens (as the
+    reference implementation does). ``n_points``: of each side in a step.
+    ``learning_rate``, ``momentum``, ``weight_decay``: of SGD. The reference takes them from stage 1's search, or 0.01,
+    0.99 and 5e-4.
+    """
+
+    alpha: float = 1.0
+    beta: float = 1.0
+    epochs: int = 90
+    task_first: float = 2 / 3
+    discrepancy: str = "mmd"
+    dna_points: Points = "tokens"
+    n_points: int = 256
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip: float = 1.0
+    max_shift: int = MAX_SHIFT
+    augment: bool = True
+    metric: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.discrepancy not in DISCREPANCIES:
+            raise InputError(f"no discrepancy {self.discrepancy!r}; there are {', '.join(DISCREPANCIES)}")
+        if self.alpha and self.first_aligned >= self.epochs:
+            raise InputError(
+                f"{self.epochs} epochs leave none to align in after the first {self.task_first:.0%}; "
+                "raise --epochs or lower --task-first"
+            )
+        if not self.beta and (self.first_aligned or not self.alpha):
+            raise InputError("--beta 0 leaves nothing to learn while alpha is 0; use --task-first 0 and an --alpha")
+
+    @property
+    def first_aligned(self) -> int:
+        """The first epoch (from 0) in which alpha counts."""
+        return math.ceil(self.task_first * self.epochs - 1e-9)
+
+    def alpha_in(self, epoch: int) -> float:
+        """The weight of the discrepancy in an epoch (from 0): exactly 0, then ``alpha``."""
+        return self.alpha if epoch >= self.first_aligned else 0.0
+
+    def learning_rate_in(self, epoch: int) -> float:
+        """Steady, then from the first epoch that aligns in a straight line towards 0 after the last."""
+        left = (self.epochs - epoch) / (self.epochs - min(self.first_aligned, self.epochs - 1))
+        return self.learning_rate * min(1.0, left)

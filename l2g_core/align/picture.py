@@ -1,0 +1,52 @@
+"""Text and DNA embeddings on a plane, before and after (t-SNE)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from l2g_core.files import whole
+
+SHOWN = 250  # points of each kind in a panel
+TEXT_COLOR, DNA_COLOR = "#8a8a8a", "#c2410c"
+
+
+def draw_embeddings(
+    path: str | Path,
+    text: Float[Tensor, "n_text width"],
+    dna: Sequence[Float[Tensor, "_ width"]],
+    captions: Sequence[str],
+    seed: int = 0,
+) -> None:
+    """Draw one panel for each of ``dna``, each with the text and a t-SNE of its own, and write it as PNG.
+
+    Distances between far groups and the size of a group mean little in such a picture; whether two kinds of points
+    mix is what it shows.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.6 * len(dna), 3.5), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(dna), squeeze=False)[0]
+    for panel, points, caption in zip(panels, dna, captions, strict=True):
+        _draw_panel(panel, text[:SHOWN], points[:SHOWN], caption, seed)
+    panels[0].legend(loc="upper left", frameon=True, fontsize="small")
+    with whole(path) as unfinished:
+        figure.savefig(unfinished, format="png", metadata={"Software": None})
+
+
+def _draw_panel(panel, text: Tensor, points: Tensor, caption: str, seed: int) -> None:
+    import numpy as np
+    from sklearn.manifold import TSNE
+
+    both = np.concatenate([text.numpy(), points.numpy()])
+    perplexity = min(30.0, (len(both) - 1) / 3)
+    plane = TSNE(perplexity=perplexity, init="pca", random_state=seed % 2**32).fit_transform(both)
+    n = len(text)
+    panel.scatter(*plane[:n].T, s=9, marker="o", color=TEXT_COLOR, alpha=0.8, linewidths=0, label="text")
+    panel.scatter(*plane[n:].T, s=11, marker="^", color=DNA_COLOR, alpha=0.8, linewidths=0, label="DNA")
+    panel.set_title(caption, fontsize="medium")
+    panel.set_xticks([])
+    panel.set_yticks([])

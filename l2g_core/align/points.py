@@ -1,0 +1,47 @@
+"""Which vectors of a batch are held against the text, and what kind of DNA each is of."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from l2g_core.align.text import Points
+from l2g_core.model import masked_mean
+
+N_GROUPS = 5  # of DNA by its measured values, where there are no classes
+
+
+def dna_points(
+    tokens: Float[Tensor, "batch tokens width"],
+    mask: Tensor | None,
+    points: Points,
+    n_points: int,
+    generator: torch.Generator,
+) -> tuple[Float[Tensor, "n width"], Int[Tensor, " n"]]:
+    """At most ``n_points`` points drawn from a batch, and the row of the batch that each is of; padding is no point."""
+    n, length, _ = tokens.shape
+    if points == "mean":
+        found, owners = masked_mean(tokens, mask), torch.arange(n)
+    else:
+        found, owners = tokens.flatten(0, 1), torch.arange(n).repeat_interleave(length)
+        if mask is not None:
+            found, owners = found[mask.flatten()], owners[mask.flatten().cpu()]
+    chosen = torch.randperm(len(found), generator=generator)[:n_points]
+    return found[chosen.to(found.device)], owners[chosen]
+
+
+def label_groups(labels: Float[Tensor, "n targets"], task: str) -> Int[Tensor, " n"]:
+    """A label for each row, for discrepancies that need one: its class, or the fifth that its first value falls into.
+
+    Rows whose first target was not measured are a group of their own.
+    """
+    first = labels[:, 0]
+    if task == "classification":
+        return first.long()
+    measured = first[~torch.isnan(first)].double()
+    if not len(measured):
+        return torch.full((len(first),), N_GROUPS)
+    edges = torch.quantile(measured, torch.linspace(0, 1, N_GROUPS + 1, dtype=torch.float64)[1:-1]).unique()
+    groups = torch.bucketize(torch.nan_to_num(first).double(), edges)
+    return torch.where(torch.isnan(first), N_GROUPS, groups)

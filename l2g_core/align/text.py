@@ -1,0 +1,257 @@
+"""Reference text as a language model reads it: token embeddings after the LayerNorm of its embedding layer.
+
+Tokens are drawn evenly over the tags of the corpus, and what was computed once is kept under the hash of everything
+that went into it: the corpus' bytes, the language model's embedding layer and tokenizer, the settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from l2g_core.align.corpora import Sentence, cache_folder, corpus_file, file_sha256, read_tagged
+from l2g_core.backbones import WordEmbeddings, load_word_embeddings
+from l2g_core.checkpoint import fingerprint
+from l2g_core.errors import InputError
+from l2g_core.files import whole
+
+log = logging.getLogger(__name__)
+VOCABULARY = "vocabulary"
+VOCABULARY_TAGS = 9  # as many tokens as the paper draws for the nine tags of CoNLL-2003
+VOCABULARY_ROW = 32  # tokens that stand in one row, so at positions as in a sentence
+PLACEHOLDER = re.compile(r"\[unused\d+\]|<?madeupword\d+>?|<unused\d+>")  # never trained, or never seen
+FORMAT = 1  # of the cached files
+BATCH = 64
+
+Points = Literal["tokens", "mean"]
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """Which text, and which points of it.
+
+    ``source``: ``vocabulary`` (word embeddings of the language model itself), a name of ``CORPORA``, or a tagged file.
+    ``per_tag``: tokens drawn for each tag, all there are where there are fewer (paper: 350).
+    ``points``: single tokens, or the mean of each sentence's tokens.
+    """
+
+    source: str = VOCABULARY
+    per_tag: int = 350
+    points: Points = "tokens"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TextReference:
+    """Points of a text in the language model's embedding space, each with the number of its tag in ``tags``."""
+
+    embeddings: Float[Tensor, "n width"]
+    labels: Int[Tensor, " n"]
+    tags: tuple[str, ...]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """One sentence as the tokenizer sees it; ``tags`` is None at special tokens, which are never drawn."""
+
+    ids: list[int]
+    tags: list[str | None]
+
+
+def text_reference(
+    backbone: str,
+    options: TextOptions | None = None,
+    *,
+    pretrained: bool = True,
+    folder: str | Path | None = None,
+    cache: str | Path | None = None,
+) -> TextReference:
+    """The reference embeddings of a text under a language model, out of the cache if they were computed before.
+
+    Parameters
+    ----------
+    backbone
+        Name or folder of the language model; ``pretrained`` False gives its embedding layer random weights.
+    folder
+        Where the user keeps the corpora that have names.
+    cache
+        Where to keep texts and embeddings; the user's cache by default.
+
+    Raises
+    ------
+    InputError
+        The corpus has no tags or is not to be had, or the language model is not; says what to do.
+    """
+    options = options or TextOptions()
+    if options.source == VOCABULARY and options.points == "mean":
+        raise InputError("the vocabulary has no sentences to average over; use --text-points tokens, or a corpus")
+    words = load_word_embeddings(backbone, pretrained=pretrained)
+    path = None if options.source == VOCABULARY else corpus_file(options.source, folder, cache)
+    provenance = _provenance(backbone, words, path, options)
+    key = hashlib.sha256(json.dumps([FORMAT, provenance], sort_keys=True).encode()).hexdigest()
+    file = cache_folder(cache) / f"embeddings-{key[:32]}.safetensors"
+    return _cached(file) or _computed(file, words, path, options, provenance)
+
+
+def _provenance(backbone: str, words: WordEmbeddings, path: Path | None, options: TextOptions) -> dict[str, Any]:
+    settings = asdict(options) | {"source": options.source if path is None else path.name}
+    return {
+        **settings,
+        "sha256": None if path is None else file_sha256(path),
+        "language_model": backbone,
+        "language_model_sha256": fingerprint(words.layer),
+        "tokenizer_sha256": hashlib.sha256(words.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+    }
+
+
+def _computed(
+    file: Path, words: WordEmbeddings, path: Path | None, options: TextOptions, provenance: dict[str, Any]
+) -> TextReference:
+    sentences = list(_vocabulary(words, options) if path is None else tokenized(words, read_tagged(path)))
+    tags, drawn = draw(sentences, options)
+    counts = {tag: sum(label == number for label, *_ in drawn) for number, tag in enumerate(tags)}
+    few = [f"{tag} ({n})" for tag, n in counts.items() if n < options.per_tag]
+    if few:
+        log.info("fewer than %d points for %s: all there are", options.per_tag, ", ".join(few))
+    reference = TextReference(
+        embed(words, sentences, drawn),
+        torch.tensor([label for label, *_ in drawn]),
+        tags,
+        {**provenance, "drawn": counts},
+    )
+    _store(file, reference)
+    return reference
+
+
+def tokenized(words: WordEmbeddings, sentences: Sequence[Sentence]) -> Iterator[Tokenized]:
+    """Sub-tokens carry the tag of their word; those that continue a word that begins an entity are inside of it."""
+    for start in range(0, len(sentences), 1000):
+        some = sentences[start : start + 1000]
+        encoded = words.tokenizer(
+            [list(s.words) for s in some],
+            is_split_into_words=True, truncation=True, padding=False, max_length=words.longest,
+        )  # fmt: skip
+        for row, sentence in enumerate(some):
+            yield Tokenized(encoded["input_ids"][row], _token_tags(encoded.word_ids(row), sentence.tags))
+
+
+def _token_tags(word_ids: Sequence[int | None], tags: Sequence[str]) -> list[str | None]:
+    found: list[str | None] = []
+    previous = None
+    for word in word_ids:
+        tag = None if word is None else tags[word]
+        if tag is not None and word == previous and tag.startswith("B-"):
+            tag = "I-" + tag[2:]
+        found.append(tag)
+        previous = word
+    return found
+
+
+def _vocabulary(words: WordEmbeddings, options: TextOptions) -> Iterator[Tokenized]:
+    """Words of the vocabulary in random order, as if they were sentences."""
+    tokenizer = words.tokenizer
+    special = set(tokenizer.all_special_ids)
+    ids = sorted(i for text, i in tokenizer.get_vocab().items() if i not in special and not PLACEHOLDER.match(text))
+    n = min(len(ids), VOCABULARY_TAGS * options.per_tag)
+    chosen = np.random.default_rng(options.seed).choice(ids, n, replace=False).tolist()
+    for start in range(0, n, VOCABULARY_ROW):
+        row = chosen[start : start + VOCABULARY_ROW]
+        yield Tokenized(row, ["word"] * len(row))
+
+
+Drawn = tuple[int, int, int | None]  # number of the tag, sentence, token (None: all that are not special)
+
+
+def draw(sentences: Sequence[Tokenized], options: TextOptions) -> tuple[tuple[str, ...], list[Drawn]]:
+    """For each tag ``per_tag`` points without replacement, by the seed: the tags, and the points in order of the text.
+
+    A sentence as a point has the tag that most of its tokens have, ``O`` only if none has another.
+    """
+    by_tag: dict[str, list[tuple[int, int | None]]] = {}
+    for number, sentence in enumerate(sentences):
+        for place, tag in _points(sentence, options.points):
+            by_tag.setdefault(tag, []).append((number, place))
+    tags = tuple(sorted(by_tag))
+    rng = np.random.default_rng(options.seed)
+    drawn: list[Drawn] = []
+    for label, tag in enumerate(tags):
+        n = len(by_tag[tag]) if options.source == VOCABULARY else min(options.per_tag, len(by_tag[tag]))
+        chosen = rng.choice(len(by_tag[tag]), n, replace=False)
+        drawn += [(label, *by_tag[tag][i]) for i in sorted(chosen)]
+    return tags, sorted(drawn, key=lambda point: point[1:] if point[2] is not None else (point[1], 0))
+
+
+def _points(sentence: Tokenized, points: Points) -> Iterator[tuple[int | None, str]]:
+    if points == "tokens":
+        yield from ((place, tag) for place, tag in enumerate(sentence.tags) if tag is not None)
+        return
+    tags = [tag for tag in sentence.tags if tag is not None]
+    if tags:
+        entities = [tag for tag in tags if tag != "O"]
+        yield None, max(sorted(set(entities)), key=entities.count) if entities else "O"
+
+
+@torch.no_grad()
+def embed(words: WordEmbeddings, sentences: Sequence[Tokenized], drawn: Sequence[Drawn]) -> Float[Tensor, "n width"]:
+    """The points' vectors, in the order of ``drawn``; only the sentences that hold one are run."""
+    wanted: dict[int, list[int]] = {}
+    for point, (_, sentence, _) in enumerate(drawn):
+        wanted.setdefault(sentence, []).append(point)
+    vectors: dict[int, Tensor] = {}
+    rows = list(wanted)
+    for start in range(0, len(rows), BATCH):
+        some = rows[start : start + BATCH]
+        for hidden, number in zip(_embed_batch(words, [sentences[n].ids for n in some]), some, strict=True):
+            for point in wanted[number]:
+                vectors[point] = _vector(hidden, sentences[number], drawn[point][2])
+    return torch.stack([vectors[point] for point in range(len(drawn))])
+
+
+def _embed_batch(words: WordEmbeddings, ids: Sequence[Sequence[int]]) -> Float[Tensor, "batch tokens width"]:
+    padding = words.tokenizer.pad_token_id
+    longest = max(map(len, ids))
+    return words.layer(input_ids=torch.tensor([[*row, *[padding] * (longest - len(row))] for row in ids]))
+
+
+def _vector(hidden: Float[Tensor, "tokens width"], sentence: Tokenized, place: int | None) -> Float[Tensor, " width"]:
+    if place is not None:
+        return hidden[place].clone()
+    return hidden[[i for i, tag in enumerate(sentence.tags) if tag is not None]].mean(dim=0)
+
+
+def _store(file: Path, reference: TextReference) -> None:
+    from safetensors.torch import save_file
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {"embeddings": reference.embeddings, "labels": reference.labels}
+    content = json.dumps({"tags": reference.tags, "provenance": reference.provenance})
+    with whole(file) as unfinished:
+        save_file(tensors, unfinished, metadata={"reference": content})
+
+
+def _cached(file: Path) -> TextReference | None:
+    """What was stored, None where nothing was; a damaged file is computed anew, and said to be."""
+    from safetensors import SafetensorError, safe_open
+
+    if not file.exists():
+        return None
+    try:
+        with safe_open(file, "pt") as stored:
+            content = json.loads(stored.metadata()["reference"])
+            embeddings, labels = stored.get_tensor("embeddings"), stored.get_tensor("labels")
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        log.warning("%s: damaged (%s); computing it anew", file, error)
+        return None
+    return TextReference(embeddings, labels, tuple(content["tags"]), content["provenance"])

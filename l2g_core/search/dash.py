@@ -1,0 +1,154 @@
+"""Which (kernel, dilation) for each convolution: DASH (Shen et al. 2022, arXiv:2204.07554), single-level.
+
+Weights and logits descend together, on the same batches of the training split, by SGD. There is no second, inner
+problem, no pruning and no schedule of the temperature: fresh Gumbel noise at temperature 1 in every step keeps the
+mix from settling early, and the highest logit of each layer wins at the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from l2g_core.console import progress
+from l2g_core.embedders import EMBEDDERS
+from l2g_core.errors import InputError
+from l2g_core.model import L2G, L2GConfig
+from l2g_core.search.mixed import MixedConv, mix
+from l2g_core.search.options import SearchOptions
+from l2g_core.search.space import SPACES, space_for, support
+from l2g_core.search.training import Task, batches, batches_per_epoch, build, descend, score
+from l2g_core.training_state import restore_state, seeded_epoch, store_state
+
+log = logging.getLogger(__name__)
+
+
+def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[L2G, list[MixedConv]]:
+    """An embedder family with every convolution mixed, and those convolutions in order."""
+    family = EMBEDDERS[embedder]
+    model = build(config, embedder, [(1, 1)] * family.N_CONVOLUTIONS, options.seed)
+    space = SPACES[options.space or space_for(config.sequence_length)]
+    return model, mix(model.embedder, space.candidates, options.temperature)
+
+
+def dash(
+    task: Task,
+    model: L2G,
+    mixed: Sequence[MixedConv],
+    options: SearchOptions,
+    device: str,
+    state: Path,
+    identity: Mapping[str, Any],
+    shown: bool = True,
+) -> list[dict[str, Any]]:
+    """Search; returns the trajectory, one record per epoch, and leaves the final logits in ``mixed``.
+
+    ``state`` is written after every epoch. Where it is there already the search goes on from it, and ends as an
+    unbroken one does.
+
+    Raises
+    ------
+    InputError
+        The loss is no finite number any more; or ``state`` is of another run.
+    """
+    model.to(device)
+    optimizer = make_optimizer(model, mixed, options)
+    facts = restore_state(state, {"model": model}, optimizer, identity)
+    trajectory: list[dict[str, Any]] = facts["trajectory"] if facts else []
+    n = batches_per_epoch(task, options, options.fraction)
+    done = len(trajectory)
+    bar = progress(range(done * n, options.epochs * n), "searching (batches)", options.epochs * n, shown, done * n)
+    for epoch in range(done, options.epochs):
+        generator = seeded_epoch(options.seed, epoch)
+        set_learning_rates(optimizer, epoch, options)
+        model.train()
+        begun = time.monotonic()
+        losses = [
+            search_step(model, mixed, x, y, optimizer, options, device)
+            for (x, y), _ in zip(batches(task, options, generator, n), bar, strict=False)  # the bar is the longer
+        ]
+        rate = min(n * options.batch_size, len(task.train)) / (time.monotonic() - begun)
+        loss = float(torch.stack(losses).mean())
+        if not math.isfinite(loss):
+            raise InputError(f"the loss of the search is no number any more in epoch {epoch + 1}; lower --lr")
+        trajectory.append({"epoch": epoch + 1, "loss": loss, **record(model, mixed, task)})
+        log.info(
+            "search epoch %d/%d: loss %.4f, validation %s %s, %.0f sequences/s, leading: %s",
+            epoch + 1, options.epochs, loss, task.metric, trajectory[-1]["score"], rate, operators_in_words(mixed),
+        )  # fmt: skip
+        store_state(state, {"model": model}, optimizer, {"trajectory": trajectory}, identity)
+    return trajectory
+
+
+def make_optimizer(model: nn.Module, mixed: Sequence[MixedConv], options: SearchOptions) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum over the weights and, at a rate of their own, the logits."""
+    logits = [layer.logits for layer in mixed]
+    ours = set(map(id, logits))
+    weights = [p for p in model.parameters() if id(p) not in ours and p.requires_grad]
+    groups = [(weights, options.learning_rate), (logits, options.logit_learning_rate)]
+    return torch.optim.SGD(
+        [{"params": params, "lr": rate, "peak": rate} for params, rate in groups],
+        momentum=options.momentum,
+        nesterov=options.momentum > 0,
+        weight_decay=options.weight_decay,
+    )
+
+
+def set_learning_rates(optimizer: torch.optim.Optimizer, epoch: int, options: SearchOptions) -> None:
+    """The peak rates, times ``decay`` for every share of ``decay_at`` that has passed."""
+    passed = sum(epoch >= share * options.epochs for share in options.decay_at)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * options.decay**passed
+
+
+def search_step(
+    model: L2G,
+    mixed: Sequence[MixedConv],
+    x: Tensor,
+    y: Tensor,
+    optimizer: torch.optim.Optimizer,
+    options: SearchOptions,
+    device: str,
+) -> Tensor:
+    """One step of weights and logits; returns the loss."""
+    loss = descend(model, x, y, optimizer, device)
+    for layer in mixed:
+        shape_logit_gradient(layer, options)
+    nn.utils.clip_grad_norm_(model.parameters(), options.clip)
+    optimizer.step()
+    return loss
+
+
+@torch.no_grad()
+def shape_logit_gradient(layer: MixedConv, options: SearchOptions) -> None:
+    """Bring the gradient of a layer's logits to its norm, then add the price of each candidate's support."""
+    gradient = layer.logits.grad
+    assert gradient is not None
+    gradient *= options.logit_gradient / gradient.norm().clamp(min=torch.finfo(gradient.dtype).tiny)
+    supports = [support(operator) for operator in layer.candidates]
+    gradient += options.support_cost * torch.tensor(supports, dtype=gradient.dtype, device=gradient.device)
+
+
+@torch.no_grad()
+def record(model: L2G, mixed: Sequence[MixedConv], task: Task) -> dict[str, Any]:
+    """Where the search stands: score without noise; per layer the leader, its probability and the entropy (nats)."""
+    value = score(model, task)
+    probabilities = [layer.logits.softmax(dim=0).cpu() for layer in mixed]
+    return {
+        "score": value if math.isfinite(value) else None,
+        "leaders": [list(layer.best()) for layer in mixed],
+        "probabilities": [float(p.max()) for p in probabilities],
+        "entropies": [float(torch.special.entr(p).sum()) for p in probabilities],
+    }
+
+
+def operators_in_words(mixed: Sequence[MixedConv]) -> str:
+    """Kernel and dilation of each layer's leader, such as ``7x3 5x1``."""
+    return " ".join("{}x{}".format(*layer.best()) for layer in mixed)

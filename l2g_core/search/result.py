@@ -1,0 +1,54 @@
+"""``search.json``: what the search found, and how later stages read it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from l2g_core.embedders import EMBEDDERS
+from l2g_core.embedders.layers import KernelDilation
+from l2g_core.errors import InputError
+
+SEARCH = "search.json"
+
+
+def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | None]:
+    """The embedder family and the (kernel, dilation) of each of its convolutions; None where it has none.
+
+    Raises
+    ------
+    InputError
+        There is no finished search in this folder, or the file is not one, or it does not fit the embedder.
+    """
+    path = Path(folder) / SEARCH
+    stored = read_result(path)
+    try:
+        embedder, found = stored["embedder"], stored["operators"]
+        operators = None if found is None else tuple((int(kernel), int(dilation)) for kernel, dilation in found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not the result of a search ({error!r}); run 'l2g search' again") from error
+    if embedder not in EMBEDDERS:
+        raise InputError(f"{path}: no embedder {embedder!r}; there are {', '.join(EMBEDDERS)}")
+    expected = EMBEDDERS[embedder].N_CONVOLUTIONS
+    if operators is not None and len(operators) != expected:
+        raise InputError(
+            f"{path}: {len(operators)} operators, and {embedder} has {expected} convolutions; search again"
+        )
+    return embedder, operators
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """The whole file.
+
+    Raises
+    ------
+    InputError
+        It is not there or no JSON.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no finished search here; run 'l2g search' with this --output") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not the result of a search ({error}); run 'l2g search' again") from error

@@ -1,0 +1,182 @@
+"""Stage 1 on files: choose a family, search its operators, leave ``search.json`` and a picture (DESIGN 3.2).
+
+While it runs the folder holds ``choice.json`` (scores of the families so far) and ``search.safetensors`` (the search
+after its last whole epoch), from which a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from l2g_core.console import out_of_memory_explained
+from l2g_core.datasets import Labelled
+from l2g_core.embedders import EMBEDDERS
+from l2g_core.errors import InputError
+from l2g_core.files import write_json
+from l2g_core.model import L2GConfig
+from l2g_core.predict import default_device
+from l2g_core.search.choose import Scores, best_of, choose
+from l2g_core.search.dash import dash, mixed_network
+from l2g_core.search.mixed import MixedConv
+from l2g_core.search.options import SearchOptions
+from l2g_core.search.picture import draw_trajectory
+from l2g_core.search.result import SEARCH, read_result
+from l2g_core.search.space import SPACES, space_for
+from l2g_core.search.training import Task, task_of
+from l2g_core.training_state import differences
+
+log = logging.getLogger(__name__)
+CHOICE, STATE, PICTURE = "choice.json", "search.safetensors", "search.svg"
+
+
+def search(
+    data: Labelled,
+    config: L2GConfig,
+    folder: str | Path,
+    options: SearchOptions | None = None,
+    *,
+    device: str | None = None,
+    resume: bool = False,
+    shown: bool = True,
+) -> dict[str, Any]:
+    """Find the embedder and its operators for these data; a finished search of the same kind is taken as it is.
+
+    Parameters
+    ----------
+    data
+        Rows with splits ``train`` and ``val``; ``test`` is not read.
+    config
+        The model that is to be trained. Its embedder and operators are what is sought; its backbone gives only the
+        width.
+    resume
+        Go on from what a killed search left in ``folder``; the result is that of an unbroken one.
+
+    Returns
+    -------
+    The content of ``search.json``.
+
+    Raises
+    ------
+    InputError
+        The embedder has nothing to search, rows are missing, ``folder`` holds another search that was to be resumed,
+        or memory runs out.
+    """
+    options = options or SearchOptions()
+    _check(options, config)
+    folder, device = Path(folder), device or default_device()
+    identity = _identity(data, config, options)
+    finished = _finished(folder / SEARCH, identity, resume)
+    if finished is not None:
+        return finished
+    if not resume:
+        for name in (SEARCH, CHOICE, STATE):
+            (folder / name).unlink(missing_ok=True)
+    task = task_of(data, config, options)
+    with out_of_memory_explained("--batch-size or --embedder-width"):
+        scores = None
+        if options.embedder is None:
+            scores = choose(task, config, options, device, folder / CHOICE, identity, shown)
+        embedder = options.embedder or best_of(scores or {})
+        layers, trajectory = _operators(embedder, task, config, options, device, folder / STATE, identity, shown)
+    result = _result(embedder, scores, layers, trajectory, task, data, identity)
+    draw_trajectory(result, folder / PICTURE)
+    write_json(folder / SEARCH, result)
+    for name in (CHOICE, STATE):
+        (folder / name).unlink(missing_ok=True)
+    return result
+
+
+def _check(options: SearchOptions, config: L2GConfig) -> None:
+    name = options.embedder
+    if name is None:
+        return
+    if name not in EMBEDDERS:
+        raise InputError(f"no embedder {name!r}; there are {', '.join(EMBEDDERS)}")
+    if EMBEDDERS[name].N_CONVOLUTIONS == 0:
+        raise InputError(f"embedder {name!r} has no convolution to search; train it as it is, or name another")
+    if config.sequence_length < EMBEDDERS[name].shortest:
+        raise InputError(
+            f"embedder {name!r} takes sequences of {EMBEDDERS[name].shortest} bp or more, and the longest here has "
+            f"{config.sequence_length}; name another"
+        )
+
+
+def _identity(data: Labelled, config: L2GConfig, options: SearchOptions) -> dict[str, Any]:
+    """What a search depends on; the parts of the configuration that it looks for or leaves out do not count."""
+    model = asdict(config)
+    fields = ("targets", "sequence_length", "task", "embedder_width", "target_tokens", "backbone", "dropout")
+    space = options.space or space_for(config.sequence_length)
+    return {
+        "options": asdict(options) | {"space": space},
+        "config": {name: model[name] for name in (*fields, "position_embeddings")},
+        "data": {"sha256": data.sha256, "validation": data.split_source},
+    }
+
+
+def _finished(path: Path, identity: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    stored = read_result(path)
+    different = [d for part, now in identity.items() for d in differences(stored.get(part), _plain(now), part)]
+    if not different:
+        log.info("%s: this search was finished before and is taken as it is; remove the file to repeat it", path)
+        return stored
+    if resume:
+        raise InputError(
+            f"{path}: is of a search with other {', '.join(different)}; use another --output, or the same settings"
+        )
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """As it looks after a file: tuples are lists there."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _operators(
+    embedder: str,
+    task: Task,
+    config: L2GConfig,
+    options: SearchOptions,
+    device: str,
+    state: Path,
+    identity: Mapping[str, Any],
+    shown: bool,
+) -> tuple[Sequence[MixedConv], list[dict[str, Any]]]:
+    if EMBEDDERS[embedder].N_CONVOLUTIONS == 0:
+        log.info("%s has no convolution to search", embedder)
+        return [], []
+    model, mixed = mixed_network(embedder, config, options)
+    return mixed, dash(task, model, mixed, options, device, state, {**identity, "embedder": embedder}, shown)
+
+
+def _result(
+    embedder: str,
+    scores: Scores | None,
+    layers: Sequence[MixedConv],
+    trajectory: list[dict[str, Any]],
+    task: Task,
+    data: Labelled,
+    identity: Mapping[str, Any],
+) -> dict[str, Any]:
+    space = SPACES[identity["options"]["space"]]
+    return {
+        "embedder": embedder,
+        "operators": [list(layer.best()) for layer in layers] or None,
+        "choice": scores,
+        "metric": task.metric,
+        "candidates": [list(operator) for operator in space.candidates],
+        "logits": [[float(v) for v in layer.logits.detach().cpu()] for layer in layers],
+        "trajectory": trajectory,
+        "seed": identity["options"]["seed"],
+        **identity,
+        "source": data.data.source,
+        "versions": {name: version(name) for name in ("l2g-interp", "torch")},
+    }

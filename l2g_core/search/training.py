@@ -1,0 +1,105 @@
+"""What the one-epoch choice and the search share: the network without its transformer, batches, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from l2g_core.augment import augment
+from l2g_core.datasets import Labelled
+from l2g_core.dna import one_hot
+from l2g_core.embedders.layers import KernelDilation
+from l2g_core.errors import InputError
+from l2g_core.finetune import task_loss
+from l2g_core.metrics import METRICS, TASK_METRIC
+from l2g_core.model import L2G, L2GConfig
+from l2g_core.predict import predict
+from l2g_core.search.options import SearchOptions
+
+
+@dataclass(frozen=True)
+class Task:
+    """The rows to learn from and the rows to score on, padded to ``length`` (bp)."""
+
+    train: Labelled
+    validation: Labelled
+    length: int
+    metric: str
+
+    @property
+    def source(self) -> str:
+        return self.train.data.source
+
+
+def task_of(data: Labelled, config: L2GConfig, options: SearchOptions) -> Task:
+    """Train and validation rows; the test rows are not read here.
+
+    Raises
+    ------
+    InputError
+        Fewer than two rows to learn from, or none to validate on.
+    """
+    train, validation = data.split("train"), data.split("val")
+    if len(train) < 2 or not len(validation):
+        raise InputError(
+            f"{data.data.source}: {len(train)} rows to train on and {len(validation)} to validate on; "
+            "the search needs two and one at least"
+        )
+    return Task(train, validation, config.sequence_length, options.metric or TASK_METRIC[config.task])
+
+
+def build(config: L2GConfig, embedder: str, operators: Sequence[KernelDilation] | None, seed: int) -> L2G:
+    """Embedder, projection, norm and head of an L2G: all of it but the transformer, whose weights are not read."""
+    torch.manual_seed(seed)
+    return L2G(
+        replace(
+            config,
+            embedder=embedder,
+            operators=None if operators is None else tuple(operators),
+            backbone_layers=1,
+            backbone_pretrained=False,
+            backbone_training="none",
+        )
+    )
+
+
+def batches_per_epoch(task: Task, options: SearchOptions, fraction: float) -> int:
+    """The given share of the whole batches (and of the last, if it has two rows or more), at least one."""
+    whole, rest = divmod(len(task.train), options.batch_size)
+    return max(1, round(fraction * (whole + (rest > 1))))
+
+
+def batches(
+    task: Task, options: SearchOptions, generator: torch.Generator, n: int
+) -> Iterator[tuple[Float[Tensor, "batch 4 length"], Float[Tensor, "batch targets"]]]:
+    """The first ``n`` batches of the training rows in a fresh order, augmented."""
+    order = torch.randperm(len(task.train), generator=generator)
+    labels = torch.from_numpy(task.train.labels)
+    for rows in order.split(options.batch_size)[:n]:
+        letters = [task.train.data.sequences[row] for row in rows.tolist()]
+        x = torch.from_numpy(one_hot(letters, task.length)).float()
+        yield augment(x, generator) if options.augment else x, labels[rows]
+
+
+def score(model: L2G, task: Task) -> float:
+    """Mean over the targets of the validation score; NaN where it is undefined (nothing varies, or it diverged)."""
+    rows = task.validation
+    outputs = predict(model, rows.data.sequences, model.longest)
+    if not np.isfinite(outputs).all():
+        return float("nan")
+    scores = METRICS[task.metric](rows.labels, outputs)
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def descend(model: L2G, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, device: str) -> Float[Tensor, ""]:
+    """The gradients of one batch, left in the parameters; returns the loss."""
+    optimizer.zero_grad(set_to_none=True)
+    loss = task_loss(model(x.to(device)), y.to(device), model.config.task)
+    loss.backward()
+    return loss.detach()
