@@ -74,7 +74,7 @@ def test_flags_win_over_the_file_and_the_file_over_data_set_and_defaults(tmp_pat
     assert found.sections["model"]["backbone"] == "minilm"
     assert found.sections["model"]["task"] == "classification"
     assert found.sections["data"]["data_dir"] == "/x y"
-    assert [found.sections[s]["seed"] for s in SECTIONS if "seed" in settings(s)] == [4] * 2
+    assert [found.sections[s]["seed"] for s in SECTIONS if "seed" in settings(s)] == [4] * 5
     assert resolve(path, ["finetune.seed=5"], seed=4).sections["finetune"]["seed"] == 5
 
 

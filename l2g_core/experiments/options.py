@@ -14,6 +14,10 @@ from l2g_core.errors import InputError
 SECTIONS = {
     "data": "l2g_core.experiments.options:DataOptions",
     "model": "l2g_core.model:L2GConfig",
+    "stages": "l2g_core.experiments.options:StageOptions",
+    "search": "l2g_core.search.options:SearchOptions",
+    "text": "l2g_core.align.text:TextOptions",
+    "align": "l2g_core.align.options:AlignOptions",
     "finetune": "l2g_core.finetune:FinetuneOptions",
 }
 
@@ -33,6 +37,14 @@ class DataOptions:
     seed: int = 0
     rows: int | None = None
     sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """Which of the stages before fine-tuning to run."""
+
+    search: bool = True
+    align: bool = True
 
 
 def open_data(options: DataOptions) -> Labelled:

@@ -16,6 +16,7 @@ from l2g_core.experiments.options import SECTIONS, DataOptions, open_data, optio
 from l2g_core.experiments.values import converted, parsed
 
 Settings = dict[str, dict[str, Any]]
+STAGES = ("search", "align", "finetune")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,11 @@ def resolve(experiment: str | Path, flags: Iterable[str] = (), **overrides: Any)
     name = given.get("data", {}).get("name", "")
     if not name:
         raise InputError(f"{path}: [data] has no 'name'; give a data set ('l2g datasets' lists them) or a table's path")
-    return Experiment(path.stem, about, paper, _merged(defaults, _of_dataset(name), given), given)
+    found = Experiment(path.stem, about, paper, _merged(defaults, _of_dataset(name), given), given)
+    for section in SECTIONS:
+        if section != "model":
+            found.options(section)  # says now what does not go together, not after an hour
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -100,8 +105,9 @@ def _of_dataset(name: str) -> Settings:
     if name not in DATASETS:
         return {}
     entry = DATASETS[name]
-    known = {"model": {"task": entry.task}, "finetune": {"metric": entry.metric}}
-    return known if entry.rows else {}
+    if not entry.rows:
+        return {}
+    return {"model": {"task": entry.task}} | {stage: {"metric": entry.metric} for stage in STAGES}
 
 
 def _checked(content: Mapping[str, Any], where: str) -> Settings:
