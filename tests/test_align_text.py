@@ -17,7 +17,8 @@ import torch
 
 from l2g_core.align import corpora
 from l2g_core.align.corpora import Sentence, corpus_file, read_tagged
-from l2g_core.align.text import TextOptions, Tokenized, draw, text_reference, tokenized
+from l2g_core.align.text import TextOptions, draw, text_reference
+from l2g_core.align.tokens import Tokenized, tokenized
 from l2g_core.backbones import WordEmbeddings, load_word_embeddings
 from l2g_core.errors import InputError
 

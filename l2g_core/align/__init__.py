@@ -1,5 +1,6 @@
 """Stage 2: the embedder learns the task and to speak like the language model's own text (paper section 2.4.2).
 
-``corpora`` reads tagged text, ``text`` turns it into reference embeddings, ``discrepancy`` measures how far DNA is from
-them, ``align`` trains, ``picture`` shows it, ``command`` is ``l2g align``.
+``corpora`` reads tagged text, ``tokens`` and ``text`` turn it into reference embeddings, ``discrepancy`` tells how far
+DNA is from them, ``align`` trains (``options``, ``points``), ``measure`` and ``picture`` show what came of it, and
+``command`` is ``l2g align``. Nothing is imported here, for the command line asks for the command first.
 """

@@ -24,28 +24,30 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from l2g_core.align.discrepancy import DISCREPANCIES, mmd
+from l2g_core.align.discrepancy import DISCREPANCIES
+from l2g_core.align.measure import Snapshot, discrepancies, take_snapshot
 from l2g_core.align.options import AlignOptions
 from l2g_core.align.picture import draw_embeddings
-from l2g_core.align.points import dna_points, label_groups
+from l2g_core.align.points import dna_points, encoded, label_groups
 from l2g_core.align.text import TextReference
 from l2g_core.augment import augment
-from l2g_core.console import out_of_memory_explained, progress
+from l2g_core.console import out_of_memory_explained, progress, writable_folder
 from l2g_core.datasets import Labelled
-from l2g_core.dna import one_hot
+from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
+from l2g_core.evaluate import mean_score, scores
 from l2g_core.files import whole, write_json
 from l2g_core.finetune import task_loss
-from l2g_core.metrics import METRICS, TASK_METRIC
+from l2g_core.labels import check_labels, check_metric, labelled_rows
+from l2g_core.metrics import TASK_METRIC
 from l2g_core.model import L2G, L2GConfig, masked_mean, sequence_lengths
-from l2g_core.predict import default_device, predict
+from l2g_core.predict import default_device
 from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 EMBEDDER, RECORD, PICTURE, STATE = "embedder.safetensors", "align.json", "embeddings.png", "training.safetensors"
 LEARNED = ("embedder.", "projection.", "norm.", "positions.")
-MEASURED = 512  # points of each side by which the discrepancy is reported
-OTHER_SEED = 2**31  # so that what is measured is not what an epoch drew
+SCORED = 256  # sequences in a batch that is only scored
 
 
 def align(
@@ -83,8 +85,9 @@ def align(
         The text is of another language model, ``folder`` holds a run with other options or data, training diverges,
         or the device's memory is too small.
     """
-    options, folder = options or AlignOptions(), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    options, folder = options or AlignOptions(), writable_folder(folder)
+    check_labels(data, config.task, len(config.targets))
+    check_metric(options.metric, config.task)
     aligner = _Aligner(config, data, text, options, folder, device or default_device())
     if not (resume and aligner.restore()):
         aligner.forget()
@@ -111,10 +114,9 @@ class _Aligner:
                 f"{self.model.width}; take both from one language model"
             )
         self.device = device
-        self.train, self.val = data.split("train"), data.split("val")
-        if not len(self.val):
-            raise InputError(f"{data.data.source}: no row to validate on; give more rows, or some of split 'val'")
-        self.x = torch.from_numpy(one_hot(self.train.data.sequences, self.model.longest))
+        check_lengths(data.data, self.model.shortest, self.model.longest)
+        self.train = labelled_rows(data.split("train"), config.task)
+        self.val = labelled_rows(data.split("val"), config.task)
         self.y = torch.from_numpy(self.train.labels)
         self.groups = label_groups(self.y, config.task)
         self.optimizer = torch.optim.SGD(
@@ -124,8 +126,8 @@ class _Aligner:
         self.metric = options.metric or TASK_METRIC[config.task]
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
-        self.before_points = self.sample()[0]
-        self.measured = {"before": self.measure()}
+        self.before = self._snapshot()
+        self.measured = {"before": discrepancies(self.before, options.discrepancy)}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -150,7 +152,7 @@ class _Aligner:
         """Train on every row once, score the validation split, store embedder and state."""
         start = time.monotonic()
         if epoch == self.options.first_aligned:
-            self.measured["task_only"] = self.measure()
+            self.measured["task_only"] = discrepancies(self._snapshot(), self.options.discrepancy)
         alpha = self.options.alpha_in(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate_in(epoch)
@@ -159,22 +161,21 @@ class _Aligner:
             raise InputError(f"the loss is no number any more in epoch {epoch + 1}: training diverges; lower --lr")
         self.history.append(self._row(epoch, alpha, *losses.mean(axis=0).tolist()))
         self.epoch = epoch + 1
-        self._tell(self.history[-1], len(self.x) / (time.monotonic() - start))
+        self._tell(self.history[-1], len(self.train) / (time.monotonic() - start))
         if self.best()["epoch"] == self.epoch:
             self._save_embedder()
         self.store()
 
     def _row(self, epoch: int, alpha: float, task: float, distance: float) -> dict[str, Any]:
         """What the history tells of an epoch; the discrepancy is None where it was not computed."""
-        scores = METRICS[self.metric](self.val.labels, predict(self.model, self.val.data.sequences, self.model.longest))
-        known = scores[~np.isnan(scores)]
+        found = scores(self.model, self.val, self.metric, SCORED)
         return {
             "epoch": epoch + 1,
             "alpha": alpha,
             "task_loss": task,
             "discrepancy": distance if alpha else None,
-            "score": float(known.mean()) if len(known) else None,
-            "scores": dict(zip(self.data.targets, map(float, scores), strict=False)),
+            "score": mean_score(found),
+            "scores": found,
         }
 
     def _tell(self, row: dict[str, Any], speed: float) -> None:
@@ -200,12 +201,10 @@ class _Aligner:
         from safetensors.torch import load_file
 
         self.model.load_state_dict(load_file(self.folder / EMBEDDER), strict=False)
-        points = self.sample()[0]
-        self.measured["after"] = self.measure()
+        after = self._snapshot()
+        self.measured["after"] = discrepancies(after, self.options.discrepancy)
         captions = [f"{when} stage 2 (MMD {self.measured[when]['mmd']:.3f})" for when in ("before", "after")]
-        draw_embeddings(
-            self.folder / PICTURE, self._text_points()[0], [self.before_points, points], captions, self.options.seed
-        )
+        draw_embeddings(self.folder / PICTURE, after.text, [self.before.dna, after.dna], captions, self.options.seed)
         record = self._record()
         write_json(self.folder / RECORD, record)
         return record
@@ -214,10 +213,10 @@ class _Aligner:
         """The training rows in a fresh order, augmented; depends on seed and epoch alone."""
         generator = seeded_epoch(self.options.seed, epoch)
         self.model.train()
-        for rows in torch.randperm(len(self.x), generator=generator).split(self.options.batch_size):
+        for rows in torch.randperm(len(self.train), generator=generator).split(self.options.batch_size):
             if len(rows) < 2:  # batch norm has no variance from one row
                 continue
-            x = self.x[rows].float()
+            x = encoded(self.train, rows, self.model.longest, self.device)
             yield augment(x, generator, self.options.max_shift) if self.options.augment else x, rows, generator
 
     def _step(
@@ -225,7 +224,6 @@ class _Aligner:
     ) -> tuple[float, float]:
         """One update; the task loss and the discrepancy (0 where it is not computed)."""
         self.optimizer.zero_grad(set_to_none=True)
-        x = x.to(self.device)
         tokens, mask = self.model.embed(x, sequence_lengths(x))
         outputs = self.model.head(masked_mean(tokens, mask))
         task = task_loss(outputs, self.y[rows].to(self.device), self.config.task)
@@ -244,34 +242,8 @@ class _Aligner:
         text = self.text.embeddings[chosen].to(self.device)
         return DISCREPANCIES[self.options.discrepancy](dna, text, groups, self.text.labels[chosen])
 
-    @torch.no_grad()
-    def sample(self) -> tuple[Float[Tensor, "n width"], Int[Tensor, " n"]]:
-        """The same points of validation DNA at every call, out of the model as it is, and their groups."""
-        generator = torch.Generator().manual_seed(OTHER_SEED + self.options.seed % OTHER_SEED)
-        rows = torch.randperm(len(self.val), generator=generator)[:MEASURED]
-        self.model.eval()
-        x = torch.from_numpy(one_hot([self.val.data.sequences[i] for i in rows], self.model.longest)).float()
-        embedded = [self.model.embed(part, sequence_lengths(part)) for part in x.to(self.device).split(64)]
-        each = -(-MEASURED // len(embedded))
-        parts = [dna_points(tokens, mask, self.options.dna_points, each, generator) for tokens, mask in embedded]
-        groups = label_groups(torch.from_numpy(self.val.labels), self.config.task)[rows].split(64)
-        owners = torch.cat([part[rows_of] for part, (_, rows_of) in zip(groups, parts, strict=True)])
-        return torch.cat([points for points, _ in parts]).cpu(), owners
-
-    @torch.no_grad()
-    def measure(self) -> dict[str, float]:
-        """The MMD, and the discrepancy that is learned if it is another, between validation DNA and text."""
-        dna, groups = self.sample()
-        text, labels = self._text_points()
-        found = {"mmd": float(mmd(dna, text))}
-        if self.options.discrepancy != "mmd":
-            found[self.options.discrepancy] = float(DISCREPANCIES[self.options.discrepancy](dna, text, groups, labels))
-        return found
-
-    def _text_points(self) -> tuple[Float[Tensor, "n width"], Int[Tensor, " n"]]:
-        generator = torch.Generator().manual_seed(OTHER_SEED + self.options.seed % OTHER_SEED)
-        chosen = torch.randperm(len(self.text.labels), generator=generator)[:MEASURED]
-        return self.text.embeddings[chosen], self.text.labels[chosen]
+    def _snapshot(self) -> Snapshot:
+        return take_snapshot(self.model, self.val, self.text, self.options.dna_points, self.options.seed)
 
     def _save_embedder(self) -> None:
         from safetensors.torch import save_file

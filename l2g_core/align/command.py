@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from l2g_core.console import writable_folder
-
 
 @click.command()
 @click.argument("table", type=click.Path(path_type=Path))
@@ -100,7 +98,6 @@ def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
 
     options = _options(given)
     data, config = _task(table, given)
-    folder = writable_folder(output)
     text = text_reference(
         given["backbone"],
         TextOptions(given["text"], given["per_tag"], given["text_points"] or given["dna_points"], given["seed"]),
@@ -108,9 +105,10 @@ def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
         folder=given["text_dir"],
         cache=given["cache"],
     )
-    record = train(config, data, text, folder, options, device=given["device"], resume=given["resume"], shown=shown)
+    record = train(config, data, text, output, options, device=given["device"], resume=given["resume"], shown=shown)
     for target, score in record["validation"].items():
-        click.echo(f"val\t{target}\t{record['metric']}\t{score:.4f}")
+        shown_score = "undefined" if score is None else f"{score:.4f}"
+        click.echo(f"val\t{target}\t{record['metric']}\t{shown_score}")
     for when, value in record["mmd"].items():
         click.echo(f"mmd\t{when}\t{value:.4f}")
 
@@ -141,6 +139,7 @@ def _task(table: Path, given: dict[str, Any]) -> tuple[Any, Any]:
         backbone=given["backbone"],
         backbone_layers=given["layers"],
         backbone_pretrained=given["weights"] == "pretrained",
+        backbone_seed=given["seed"],
         dropout=given["dropout"],
     )
     return data, config

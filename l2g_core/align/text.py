@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from l2g_core.align.corpora import Sentence, cache_folder, corpus_file, file_sha256, read_tagged
+from l2g_core.align.corpora import cache_folder, corpus_file, file_sha256, read_tagged
+from l2g_core.align.tokens import Tokenized, tokenized, vocabulary
 from l2g_core.backbones import WordEmbeddings, load_word_embeddings
 from l2g_core.checkpoint import fingerprint
 from l2g_core.errors import InputError
@@ -29,12 +29,11 @@ from l2g_core.files import whole
 log = logging.getLogger(__name__)
 VOCABULARY = "vocabulary"
 VOCABULARY_TAGS = 9  # as many tokens as the paper draws for the nine tags of CoNLL-2003
-VOCABULARY_ROW = 32  # tokens that stand in one row, so at positions as in a sentence
-PLACEHOLDER = re.compile(r"\[unused\d+\]|<?madeupword\d+>?|<unused\d+>")  # never trained, or never seen
 FORMAT = 1  # of the cached files
 BATCH = 64
 
 Points = Literal["tokens", "mean"]
+Drawn = tuple[int, int, int | None]  # number of the tag, sentence, token (None: all that are not special)
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,6 @@ class TextReference:
     labels: Int[Tensor, " n"]
     tags: tuple[str, ...]
     provenance: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Tokenized:
-    """One sentence as the tokenizer sees it; ``tags`` is None at special tokens, which are never drawn."""
-
-    ids: list[int]
-    tags: list[str | None]
 
 
 def text_reference(
@@ -119,7 +110,10 @@ def _provenance(backbone: str, words: WordEmbeddings, path: Path | None, options
 def _computed(
     file: Path, words: WordEmbeddings, path: Path | None, options: TextOptions, provenance: dict[str, Any]
 ) -> TextReference:
-    sentences = list(_vocabulary(words, options) if path is None else tokenized(words, read_tagged(path)))
+    if path is None:
+        sentences = list(vocabulary(words, VOCABULARY_TAGS * options.per_tag, options.seed))
+    else:
+        sentences = list(tokenized(words, read_tagged(path)))
     tags, drawn = draw(sentences, options)
     counts = {tag: sum(label == number for label, *_ in drawn) for number, tag in enumerate(tags)}
     few = [f"{tag} ({n})" for tag, n in counts.items() if n < options.per_tag]
@@ -133,45 +127,6 @@ def _computed(
     )
     _store(file, reference)
     return reference
-
-
-def tokenized(words: WordEmbeddings, sentences: Sequence[Sentence]) -> Iterator[Tokenized]:
-    """Sub-tokens carry the tag of their word; those that continue a word that begins an entity are inside of it."""
-    for start in range(0, len(sentences), 1000):
-        some = sentences[start : start + 1000]
-        encoded = words.tokenizer(
-            [list(s.words) for s in some],
-            is_split_into_words=True, truncation=True, padding=False, max_length=words.longest,
-        )  # fmt: skip
-        for row, sentence in enumerate(some):
-            yield Tokenized(encoded["input_ids"][row], _token_tags(encoded.word_ids(row), sentence.tags))
-
-
-def _token_tags(word_ids: Sequence[int | None], tags: Sequence[str]) -> list[str | None]:
-    found: list[str | None] = []
-    previous = None
-    for word in word_ids:
-        tag = None if word is None else tags[word]
-        if tag is not None and word == previous and tag.startswith("B-"):
-            tag = "I-" + tag[2:]
-        found.append(tag)
-        previous = word
-    return found
-
-
-def _vocabulary(words: WordEmbeddings, options: TextOptions) -> Iterator[Tokenized]:
-    """Words of the vocabulary in random order, as if they were sentences."""
-    tokenizer = words.tokenizer
-    special = set(tokenizer.all_special_ids)
-    ids = sorted(i for text, i in tokenizer.get_vocab().items() if i not in special and not PLACEHOLDER.match(text))
-    n = min(len(ids), VOCABULARY_TAGS * options.per_tag)
-    chosen = np.random.default_rng(options.seed).choice(ids, n, replace=False).tolist()
-    for start in range(0, n, VOCABULARY_ROW):
-        row = chosen[start : start + VOCABULARY_ROW]
-        yield Tokenized(row, ["word"] * len(row))
-
-
-Drawn = tuple[int, int, int | None]  # number of the tag, sentence, token (None: all that are not special)
 
 
 def draw(sentences: Sequence[Tokenized], options: TextOptions) -> tuple[tuple[str, ...], list[Drawn]]:
@@ -190,7 +145,7 @@ def draw(sentences: Sequence[Tokenized], options: TextOptions) -> tuple[tuple[st
         n = len(by_tag[tag]) if options.source == VOCABULARY else min(options.per_tag, len(by_tag[tag]))
         chosen = rng.choice(len(by_tag[tag]), n, replace=False)
         drawn += [(label, *by_tag[tag][i]) for i in sorted(chosen)]
-    return tags, sorted(drawn, key=lambda point: point[1:] if point[2] is not None else (point[1], 0))
+    return tags, sorted(drawn, key=lambda point: (point[1], point[2] or 0))
 
 
 def _points(sentence: Tokenized, points: Points) -> Iterator[tuple[int | None, str]]:

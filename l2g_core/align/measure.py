@@ -1,0 +1,57 @@
+"""DNA and text side by side at one moment of the training: for the record and for the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from l2g_core.align.discrepancy import DISCREPANCIES
+from l2g_core.align.points import dna_points, encoded, label_groups
+from l2g_core.align.text import Points, TextReference
+from l2g_core.datasets import Labelled
+from l2g_core.model import L2G, sequence_lengths
+from l2g_core.predict import device_of
+
+MEASURED = 512  # points of each side
+BATCH = 64
+OWN_SEEDS = 2**31  # above those of the training, so that what is measured is not what an epoch drew
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Points of validation DNA and of the text, each with its label; on the CPU."""
+
+    dna: Float[Tensor, "n width"]
+    dna_labels: Int[Tensor, " n"]
+    text: Float[Tensor, "m width"]
+    text_labels: Int[Tensor, " m"]
+
+
+@torch.no_grad()
+def take_snapshot(
+    model: L2G, rows: Labelled, text: TextReference, points: Points = "tokens", seed: int = 0
+) -> Snapshot:
+    """The same rows, tokens and text for the same seed, embedded by the model as it is (in evaluation mode)."""
+    generator = torch.Generator().manual_seed(OWN_SEEDS + seed % OWN_SEEDS)
+    model.eval()
+    batches = torch.randperm(len(rows), generator=generator)[:MEASURED].split(BATCH)
+    each = -(-MEASURED // len(batches))
+    groups = label_groups(torch.from_numpy(rows.labels), model.config.task)
+    dna, labels = [], []
+    for batch in batches:
+        x = encoded(rows, batch, model.longest, device_of(model))
+        found, owners = dna_points(*model.embed(x, sequence_lengths(x)), points, each, generator)
+        dna.append(found.cpu())
+        labels.append(groups[batch][owners])
+    chosen = torch.randperm(len(text.labels), generator=generator)[:MEASURED]
+    return Snapshot(torch.cat(dna), torch.cat(labels), text.embeddings[chosen], text.labels[chosen])
+
+
+@torch.no_grad()
+def discrepancies(snapshot: Snapshot, name: str) -> dict[str, float]:
+    """The MMD, and the discrepancy of this name if it is another."""
+    sides = (snapshot.dna, snapshot.text, snapshot.dna_labels, snapshot.text_labels)
+    return {key: float(DISCREPANCIES[key](*sides)) for key in dict.fromkeys(("mmd", name))}
