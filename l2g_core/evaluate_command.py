@@ -14,6 +14,7 @@ PATH = click.Path(path_type=Path)
 @click.command()
 @click.option("--model", required=True, type=PATH, help="Checkpoint folder.")
 @click.option("--table", required=True, type=PATH, help="Sequences and labels, as for finetune.")
+@click.option("--data-dir", type=PATH, help="Where --table names a data set: the folder or file that has it.")
 @click.option("--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True)
 @click.option("--metric", help="pcc, mcc, f1, accuracy, auroc, ...  [default: the task's own]")
 @click.option("--output", type=PATH, help="JSON to write: the scores and what they mean.")
@@ -28,6 +29,7 @@ def evaluate(
     shown: bool,
     model: Path,
     table: Path,
+    data_dir: Path | None,
     split: str,
     metric: str | None,
     output: Path | None,
@@ -42,7 +44,7 @@ def evaluate(
     """
     from l2g_core.checkpoint import load
     from l2g_core.console import out_of_memory_explained
-    from l2g_core.datasets import read_table
+    from l2g_core.datasets import open_dataset
     from l2g_core.evaluate import evaluate as run
     from l2g_core.files import write_json
     from l2g_core.labels import columns_of
@@ -54,7 +56,8 @@ def evaluate(
     if output:
         writable_file(output)
     network = load(model)
-    data = read_table(table, columns_of(network.targets, network.config.task), seed=seed)
+    columns = columns_of(network.targets, network.config.task)
+    data = open_dataset(str(table), data_dir=data_dir, targets=columns, seed=seed)
     network.to(device or default_device())
     rows = len(data) if split == "all" else data.splits.count(split)
     with out_of_memory_explained("--batch-size"):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from l2g_core.data_options import data_options, open_labelled
+
 if TYPE_CHECKING:
     from l2g_core.datasets import Labelled
     from l2g_core.finetune import FinetuneOptions
@@ -42,12 +44,8 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 
 
 @click.command()
-@click.argument("table", type=PATH)
+@data_options
 @click.option("--output", required=True, type=PATH, help="Checkpoint folder to write.")
-@click.option("--targets", help="Columns to learn, comma-separated.  [default: every numeric column]")
-@click.option(
-    "--task", type=click.Choice(["regression", "classification", "multilabel"]), default="regression", show_default=True
-)
 @click.option("--search", type=PATH, help="Folder of 'l2g search': embedder and operators from there.")
 @click.option("--start", type=PATH, help="Folder of 'l2g align': the embedder with its weights from there.")
 @click.option("--embedder", type=click.Choice(["resnet", "unet", "deepsea", "orca"]), default="unet", show_default=True)
@@ -112,7 +110,7 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 @click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --output.")
 @click.pass_context
-def finetune(ctx: click.Context, table: Path, output: Path, targets: str | None, **given: Any) -> None:
+def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> None:
     """Train a model on a table of sequences and measurements.
 
     TABLE is TSV or CSV (gzipped or not) with a header: a column 'sequence', one numeric column per target (blank =
@@ -121,11 +119,10 @@ def finetune(ctx: click.Context, table: Path, output: Path, targets: str | None,
     """
     import torch
 
-    from l2g_core.datasets import read_table
     from l2g_core.finetune import finetune as train
     from l2g_core.start import start_model
 
-    data = read_table(table, targets.split(",") if targets else None, seed=given["seed"])
+    data = open_labelled(table, given)
     config = _config(data, given)
     torch.manual_seed(given["seed"])
     model = start_model(config, _chosen(ctx), search=given["search"], start=given["start"])

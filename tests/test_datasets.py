@@ -100,7 +100,7 @@ def test_deepstarr_takes_the_one_file_layout_and_chosen_targets(tmp_path: Path) 
     assert data.targets == ("hk",)
     assert data.splits == ["train", "val", "test"]
     np.testing.assert_array_equal(data.labels[:, 0], np.array([np.nan, 0.5, -1], dtype=np.float32))
-    with pytest.raises(InputError, match="no target 'hkk'; there are dev, hk"):
+    with pytest.raises(InputError, match="no target 'hkk'; there is dev, hk"):
         open_dataset("deepstarr", data_dir=tmp_path, targets=["hkk"])
 
 

@@ -7,14 +7,12 @@ from typing import Any
 
 import click
 
+from l2g_core.data_options import data_options, open_labelled
+
 
 @click.command()
-@click.argument("table", type=click.Path(path_type=Path))
+@data_options
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write; stage 3's --start.")
-@click.option("--targets", help="Columns to learn, comma-separated.  [default: every numeric column]")
-@click.option(
-    "--task", type=click.Choice(["regression", "classification", "multilabel"]), default="regression", show_default=True
-)
 @click.option("--search", type=click.Path(path_type=Path), help="Folder of l2g search: take embedder and operators.")
 @click.option(
     "--embedder", type=click.Choice(["resnet", "unet", "deepsea", "orca"]), help="[default: --search's, or unet]"
@@ -96,8 +94,8 @@ def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
     from l2g_core.align.align import align as train
     from l2g_core.align.text import TextOptions, text_reference
 
-    options = _options(given)
     data, config = _task(table, given)
+    options = _options(given)
     text = text_reference(
         given["backbone"],
         TextOptions(given["text"], given["per_tag"], given["text_points"] or given["dna_points"], given["seed"]),
@@ -117,16 +115,20 @@ def _options(given: dict[str, Any]) -> Any:
     from l2g_core.align.options import AlignOptions
 
     names = ("alpha", "beta", "epochs", "task_first", "discrepancy", "dna_points", "batch_size", "momentum", "seed")
-    return AlignOptions(**{name: given[name] for name in names}, n_points=given["points"], learning_rate=given["lr"])
+    return AlignOptions(
+        **{name: given[name] for name in names},
+        n_points=given["points"],
+        learning_rate=given["lr"],
+        metric=given.get("metric"),
+    )
 
 
 def _task(table: Path, given: dict[str, Any]) -> tuple[Any, Any]:
     """The data, and the architecture that stage 3 will train on it."""
-    from l2g_core.datasets import read_table
     from l2g_core.labels import class_names
     from l2g_core.model import L2GConfig
 
-    data = read_table(table, given["targets"].split(",") if given["targets"] else None, seed=given["seed"])
+    data = open_labelled(table, given)
     embedder, operators = searched(given["search"], given["embedder"])
     config = L2GConfig(
         targets=class_names(data) if given["task"] == "classification" else data.targets,

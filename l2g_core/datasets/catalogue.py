@@ -79,6 +79,8 @@ def open_dataset(
         return _told(_open_file(Path(name_or_path), targets, seed))
     if entry is TABLE and data_dir is None:
         raise InputError("'table' is any file of yours: name the file instead, or give it with --data-dir")
+    if entry.targets and (unknown := [name for name in targets or () if name not in entry.targets]):
+        raise InputError(f"{entry.name}: no target {unknown[0]!r}; there is {', '.join(entry.targets)}")
     location = Path(data_dir) if data_dir is not None else dataset_folder(entry)
     if not location.exists():
         here = f"{location}: no such folder; " if data_dir is not None else ""

@@ -8,15 +8,12 @@ from typing import Any
 import click
 
 from l2g_core.console import writable_folder
+from l2g_core.data_options import data_options, open_labelled
 
 
 @click.command()
-@click.argument("table", type=click.Path(path_type=Path))
+@data_options
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for search.json.")
-@click.option("--targets", help="Columns to learn, comma-separated.  [default: every numeric column]")
-@click.option(
-    "--task", type=click.Choice(["regression", "classification", "multilabel"]), default="regression", show_default=True
-)
 @click.option(
     "--embedder", help="Search this family (resnet, unet, deepsea).  [default: the best after one epoch of each]"
 )
@@ -52,7 +49,7 @@ from l2g_core.console import writable_folder
 @click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --output.")
 @click.pass_obj
-def search(shown: bool, table: Path, output: Path, targets: str | None, task: str, **given: Any) -> None:
+def search(shown: bool, table: Path, output: Path, **given: Any) -> None:
     """Find the CNN that reads this DNA best (stage 1 of L2G).
 
     TABLE is as for l2g finetune. Each embedder family is trained for one epoch, and of the one with the best
@@ -60,17 +57,16 @@ def search(shown: bool, table: Path, output: Path, targets: str | None, task: st
     --search of the later stages) and a picture of the search, search.svg. A finished search with the same settings
     and data is not repeated.
     """
-    from l2g_core.datasets import read_table
     from l2g_core.labels import class_names
     from l2g_core.model import L2GConfig
     from l2g_core.search.options import SearchOptions
     from l2g_core.search.stage import search as run
 
-    data = read_table(table, targets.split(",") if targets else None, seed=given["seed"])
+    data = open_labelled(table, given)
     config = L2GConfig(
-        targets=class_names(data) if task == "classification" else data.targets,
+        targets=class_names(data) if given["task"] == "classification" else data.targets,
         sequence_length=data.data.longest,
-        task=task,  # type: ignore[arg-type]
+        task=given["task"],
         embedder_width=given["embedder_width"],
         target_tokens=given["tokens"],
         backbone=given["backbone"],
@@ -84,6 +80,7 @@ def search(shown: bool, table: Path, output: Path, targets: str | None, task: st
         batch_size=given["batch_size"],
         learning_rate=given["lr"],
         logit_learning_rate=given["logit_lr"],
+        metric=given.get("metric"),
         seed=given["seed"],
     )
     folder = writable_folder(output)
