@@ -359,3 +359,22 @@ def test_the_real_benchmark_tables_are_split_anew(name: str, rows: int, shared: 
     assert abs(counts["test"] - rows / 10) < 0.01 * rows
     assert "val and test: every 10th" in data.split_source
     assert all(len(places) == 1 for places in strands_of(data).values())
+
+
+def test_commands_take_a_name_with_its_task_and_metric(tmp_path: Path) -> None:
+    location = publish(DATASETS["gb-human_ensembl_regulatory"], tmp_path / "data")
+    small = ["--embedder-width", "4", "--tokens", "8", "--backbone", "minilm", "--backbone-training", "none"]
+    model = tmp_path / "model"
+    where = ["gb-human_ensembl_regulatory", "--data-dir", str(location)]
+    done = CliRunner().invoke(
+        l2g, ["--quiet", "finetune", *where, "--output", str(model), *small, "--epochs", "1", "--device", "cpu"]
+    )
+    assert done.exit_code == 0, done.output
+    scores = [line.split("\t") for line in done.stdout.splitlines()]
+    assert {metric for _, _, metric, _ in scores} == {"accuracy"}
+    evaluated = CliRunner().invoke(
+        l2g,
+        ["--quiet", "evaluate", "--model", str(model), "--table", *where, "--device", "cpu", "--metric", "accuracy"],
+    )
+    assert evaluated.exit_code == 0, evaluated.output
+    assert evaluated.stdout.splitlines() == [line for line in done.stdout.splitlines() if line.startswith("test")]

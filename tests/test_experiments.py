@@ -83,7 +83,10 @@ def test_flags_win_over_the_file_and_the_file_over_data_set_and_defaults(tmp_pat
     [
         ("[finetune]\nepoch = 5", r"\[finetune\] has no key 'epoch'; did you mean 'epochs'"),
         ("[finetuning]\nepochs = 5", "no section 'finetuning'; did you mean 'finetune'"),
-        ("[model]\nepochs = 5", r"\[model\] has no key 'epochs'; it belongs into \[finetune\]"),
+        (
+            "[model]\nepochs = 5",
+            r"\[model\] has no key 'epochs'; it belongs into \[search\] or \[align\] or \[finetune\]",
+        ),
         ("[model]\ntargets = ['dev']", r"\[model\] has no key 'targets'; it belongs into \[data\]"),
         ("[model]\nsequence_length = 9", r"\[model\] has no key 'sequence_length'"),
         ("[finetune]\nepochs = 'five'", r"\[finetune\] epochs is 'five'; it takes a whole number"),

@@ -15,7 +15,7 @@ from l2g_core.errors import InputError
 
 log = logging.getLogger(__name__)
 PARTIAL, VALIDATOR = ".part", ".part.etag"
-CHUNK = 1 << 16  # bytes
+CHUNK = 1 << 14  # bytes; of an interrupted download a part of one is lost
 
 
 def dataset_folder(entry: Entry) -> Path:

@@ -47,7 +47,9 @@ def read_table(path: str | Path, targets: Sequence[str] | None = None, seed: int
     labels = np.stack([numbers(list(frame[name]), name, path) for name in chosen], axis=1)
     ids = list(frame["id"]) if "id" in frame else [f"row{i}" for i in range(1, len(frame) + 1)]
     data = checked(ids, sequences, source=str(path))
-    given = named_splits(frame["split"], f"{path}: column 'split'") if "split" in frame else ["train"] * len(frame)
+    given = (
+        named_splits(frame["split"].tolist(), f"{path}: column 'split'") if "split" in frame else ["train"] * len(frame)
+    )
     if "train" not in given:
         raise InputError(f"{path}: no row has split 'train'; mark the rows to learn from")
     splits, source = with_validation(given, labels, data.sequences, seed)

@@ -130,7 +130,7 @@ def _checked(content: Mapping[str, Any], where: str) -> Settings:
 def _hint(section: str, key: str) -> str:
     elsewhere = [other for other in SECTIONS if other != section and key in settings(other)]
     if elsewhere:
-        return f"; it belongs into [{elsewhere[0]}]"
+        return f"; it belongs into {' or '.join(f'[{other}]' for other in elsewhere)}"
     return _meant(key, settings(section)) or f"; it has {_list(settings(section))}"
 
 
