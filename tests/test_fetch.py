@@ -92,7 +92,7 @@ def test_a_fetched_file_is_whole_recorded_and_not_fetched_again(server: Server, 
 
 def test_an_interrupted_download_goes_on_where_it_broke_off(server: Server, tmp_path: Path) -> None:
     server.cut_at = 300_000
-    with pytest.raises(InputError, match="could not be fetched .* bytes are kept, run it again") as error:
+    with pytest.raises(InputError, match=r"could not be fetched .* bytes are kept, run it again") as error:
         fetch(entry(server), tmp_path, shown=False)
     assert not (tmp_path / "train.fna").exists()
     kept = (tmp_path / "train.fna.part").stat().st_size
