@@ -25,6 +25,12 @@ def dataset_folder(entry: Entry) -> Path:
     return Path(pooch.os_cache("l2g-interp")) / "datasets" / entry.name
 
 
+def is_here(entry: Entry) -> bool:
+    """Whether all its files were fetched."""
+    folder = dataset_folder(entry)
+    return bool(entry.files) and all((folder / file.path).is_file() for file in entry.files)
+
+
 def fetch(entry: Entry, folder: str | Path | None = None, *, address: str | None = None, shown: bool = True) -> Path:
     """Fetch what is not here yet; an interrupted download goes on where it broke off.
 
