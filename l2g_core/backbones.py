@@ -116,6 +116,23 @@ def encode(
     return encoder(inputs_embeds=tokens, attention_mask=attention_mask).last_hidden_state
 
 
+def add_adapters(encoder: nn.Module, rank: int, alpha: float, dropout: float) -> None:
+    """Fix the encoder's weights and put low-rank adapters (LoRA, Hu et al. 2021) beside every linear layer of it.
+
+    The adapters start as zero: until they are trained the encoder computes what it did before.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    encoder.requires_grad_(False)
+    lora = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear")  # pyright: ignore
+    inject_adapter_in_model(lora, encoder)
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a weight of this name belongs to a low-rank adapter."""
+    return ".lora_" in name
+
+
 def _as_config(config: dict[str, Any]) -> Any:
     from transformers import AutoConfig
 

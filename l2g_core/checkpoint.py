@@ -127,8 +127,34 @@ def load(folder: str | Path) -> SequenceModel:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: the checkpoint lacks {name}; copy the whole folder, or train it again")
     model = _build(folder / CONFIG)
-    _load_weights(model, folder / WEIGHTS)
+    load_weights(model, folder / WEIGHTS)
     return model.eval()
+
+
+def load_weights(model: SequenceModel, path: Path) -> None:
+    """Put the weights of a checkpoint's file into a model of the same architecture.
+
+    Raises
+    ------
+    InputError
+        The file is truncated, or its weights are not those that the model saves.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: truncated or damaged ({error}); copy it again") from error
+    expected = {name: tuple(tensor.shape) for name, tensor in model.weights_to_save().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"{path}: weight {name!r} has shape {found.get(name, 'none')} and the configuration says "
+                f"{expected.get(name, 'none')}; {CONFIG} and {WEIGHTS} are not of one checkpoint"
+            )
+    model.load_state_dict(weights, strict=False)
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -160,25 +186,6 @@ def _build(path: Path) -> SequenceModel:
         raise InputError(f"{path}: not a checkpoint's configuration ({error!r}); take a whole copy") from error
     model.provenance = stored.get("provenance", {})
     return model
-
-
-def _load_weights(model: SequenceModel, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        weights = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: truncated or damaged ({error}); copy it again") from error
-    expected = {name: tuple(tensor.shape) for name, tensor in model.weights_to_save().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise InputError(
-                f"{path}: weight {name!r} has shape {found.get(name, 'none')} and the configuration says "
-                f"{expected.get(name, 'none')}; {CONFIG} and {WEIGHTS} are not of one checkpoint"
-            )
-    model.load_state_dict(weights, strict=False)
 
 
 def _tuples(value: Any) -> Any:

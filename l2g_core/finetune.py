@@ -6,39 +6,47 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from l2g_core.augment import MAX_SHIFT, augment
+from l2g_core.backbones import is_adapter
 from l2g_core.checkpoint import METRICS as METRICS_FILE
-from l2g_core.checkpoint import SequenceModel, load, save
-from l2g_core.console import out_of_memory_explained, progress
+from l2g_core.checkpoint import WEIGHTS, SequenceModel, load_weights, save
+from l2g_core.console import out_of_memory_explained, progress, writable_folder
 from l2g_core.datasets import Labelled
-from l2g_core.dna import one_hot
+from l2g_core.dna import check_lengths, one_hot
+from l2g_core.evaluate import definition, mean_score, scores
+from l2g_core.events import write_events
 from l2g_core.files import write_json
-from l2g_core.metrics import METRICS, TASK_METRIC
-from l2g_core.predict import default_device, predict
+from l2g_core.labels import check_labels, check_metric, labelled_rows
+from l2g_core.metrics import TASK_METRIC
+from l2g_core.precision import Precision, autocast, default_precision
+from l2g_core.predict import default_device
 from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 STATE = "training.safetensors"
+KNOBS = "--batch-size or --tokens, or train less of the language model (--backbone-training lora or frozen)"
 
 
 @dataclass(frozen=True)
 class FinetuneOptions:
     """How to train; the defaults are the paper's (Table 15).
 
-    ``learning_rate`` is the language model's. What starts from nothing here (embedder, projection, head) learns at
-    ``new_learning_rate``: without stage 2 the paper's 1e-5 would not move it.
+    ``learning_rate`` is the language model's. What starts from nothing here (embedder, projection, head, low-rank
+    adapters) learns at ``new_learning_rate``: without stage 2 the paper's 1e-5 would not move it.
+    ``clip``: largest global norm of the gradients; 0 leaves them alone.
     ``metric``: the score to select by on the validation split; the task's own when None.
+    ``patience``: stop after so many epochs without a better score; None trains all epochs.
+    ``precision``: of the training step; None is bf16 on a GPU that has it and fp32 elsewhere. Scores are always fp32.
     """
 
     epochs: int = 25
@@ -52,6 +60,9 @@ class FinetuneOptions:
     max_shift: int = MAX_SHIFT
     augment: bool = True
     metric: str | None = None
+    patience: int | None = None
+    precision: Precision | None = None
+    compile: bool = False
     seed: int = 0
 
 
@@ -64,94 +75,115 @@ def finetune(
     device: str | None = None,
     resume: bool = False,
     shown: bool = True,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """Train, keep the epoch with the best validation score in ``folder``, then read the test split once.
 
     Parameters
     ----------
     model
-        Any ``SequenceModel``. Its ``config.task`` decides loss and metric.
+        Any ``SequenceModel``. Its ``config.task`` decides loss and metric; what its ``provenance`` says of earlier
+        stages is kept.
     data
         Rows with splits ``train``, ``val`` and perhaps ``test``; NaN labels do not count.
     resume
         Go on from the last finished epoch found in ``folder``; the result is that of an unbroken run.
+    tensorboard
+        Write event files to ``folder/events`` (needs the extra ``[tensorboard]``).
 
     Returns
     -------
-    The content of ``metrics.json``: history per epoch, best epoch, validation and test scores per target.
+    The content of ``metrics.json``: history per epoch, best epoch, validation and test scores per target; None is a
+    score that is not defined (a target that does not vary).
 
     Raises
     ------
     InputError
-        ``folder`` holds a run with other options or data; or the device's memory is too small.
+        The labels or lengths do not fit; ``folder`` holds a run with other options or data; memory is too small.
     """
     options = options or FinetuneOptions()
-    folder = Path(folder)
     device = device or default_device()
-    model.to(device)
-    trainer = _Trainer(model, data, options, folder, device)
-    if resume:
-        trainer.restore()
-    with out_of_memory_explained("--batch-size"):
-        for epoch in progress(
-            range(trainer.epoch, options.epochs), "training (epochs)", options.epochs, shown, trainer.epoch
-        ):
-            trainer.run_epoch(epoch)
-    return trainer.finish()
+    check_labels(data, model.config.task, len(model.targets))
+    check_metric(options.metric, model.config.task)
+    check_lengths(data.data, model.shortest, model.longest)
+    options = replace(options, precision=options.precision or default_precision(device))
+    folder = writable_folder(folder)
+    with out_of_memory_explained(KNOBS):
+        trainer = Trainer(model.to(device), data, options, folder, device)
+        if resume:
+            trainer.restore()
+        with write_events(folder / "events", wanted=tensorboard, first_step=trainer.epoch) as write:
+            while not trainer.finished:
+                write(trainer.epoch, trainer.run_epoch(shown))
+        return trainer.finish()
 
 
-class _Trainer:
+class Trainer:
     """The state of one training run, as it is stored after every epoch."""
 
     def __init__(self, model: SequenceModel, data: Labelled, options: FinetuneOptions, folder: Path, device: str):
+        assert options.precision is not None
         self.model, self.options, self.folder, self.device = model, options, folder, device
-        self.data = data
-        self.train, self.val = data.split("train"), data.split("val")
-        self.x = torch.from_numpy(one_hot(self.train.data.sequences, model.longest))
-        self.y = torch.from_numpy(self.train.labels)
+        self.data, self.task = data, model.config.task
+        self.train = labelled_rows(data.split("train"), self.task)
+        self.val = labelled_rows(data.split("val"), self.task)
         self.optimizer = torch.optim.Adam(
-            _parameter_groups(model, options), betas=options.betas, weight_decay=options.weight_decay
+            _parameter_groups(model, options),
+            betas=options.betas,
+            weight_decay=options.weight_decay,
+            fused=torch.device(device).type == "cuda",
         )
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=options.precision == "fp16")  # pyright: ignore
+        self.forward = torch.compile(model) if options.compile else model
         self.steps_per_epoch = math.ceil(len(self.train) / options.batch_size)
         self.epoch = 0
-        self.history: list[dict[str, float]] = []
-        self.metric = options.metric or TASK_METRIC[model.config.task]
-        self.identity = {"options": asdict(options), "config": asdict(model.config), "data": data.sha256}
+        self.history: list[dict[str, Any]] = []
+        self.metric = options.metric or TASK_METRIC[self.task]
+        self.before = dict(model.provenance)
+        self.identity = {
+            "options": asdict(options),
+            "config": asdict(model.config),
+            "data": {"sha256": data.sha256, "validation": data.split_source},
+            "before": self.before,
+        }
 
-    def run_epoch(self, epoch: int) -> None:
-        """Train on every row once, score the validation split, store the state."""
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or there was no better score for too long."""
+        waited = self.epoch - self._best()["epoch"] if self.history else 0
+        patience = self.options.patience
+        return self.epoch >= self.options.epochs or (patience is not None and waited >= patience)
+
+    def run_epoch(self, shown: bool = False) -> dict[str, Any]:
+        """Train on every row once, score the validation split, store the state; what is new in the history."""
         start = time.monotonic()
-        losses = [
-            self._step(x, y, step) for step, (x, y) in enumerate(self._batches(epoch), epoch * self.steps_per_epoch)
-        ]
-        score = float(np.nanmean(self._score(self.val)))
-        best = max((h["score"] for h in self.history), default=-math.inf)
-        seconds = time.monotonic() - start
-        self.history.append({"epoch": epoch + 1, "loss": float(np.mean(losses)), "score": score})
-        self.epoch = epoch + 1
-        log.info(
-            "epoch %d/%d: loss %.4f, validation %s %.4f, %.0f sequences/s",
-            self.epoch, self.options.epochs, np.mean(losses), self.metric, score, len(self.train) / seconds,
-        )  # fmt: skip
-        if score > best or not (self.folder / METRICS_FILE).exists():
-            self._save_checkpoint(self._metrics())
+        name = f"epoch {self.epoch + 1}/{self.options.epochs} (batches)"
+        batches = progress(self.batches(self.epoch), name, self.steps_per_epoch, shown)
+        losses = [self.step(x, y, n) for n, (x, y) in enumerate(batches, self.epoch * self.steps_per_epoch)]
+        loss = float(torch.stack(losses).double().mean())
+        trained = time.monotonic() - start
+        self.epoch += 1
+        self.history.append({"epoch": self.epoch, "loss": loss, "score": mean_score(self._scores(self.val))})
+        if self._best()["epoch"] == self.epoch:
+            self._save_checkpoint()
         self.store()
+        self._log(loss, trained, time.monotonic() - start)
+        return self.history[-1]
 
     def finish(self) -> dict[str, Any]:
         """Score the best epoch on validation and, this once, on test."""
-        best = load(self.folder).to(self.device)
-        self.model.load_state_dict(best.state_dict())
+        load_weights(self.model, self.folder / WEIGHTS)
         metrics = self._metrics()
         for split in ("val", "test"):
-            rows = self.data.split(split)
+            rows = labelled_rows(self.data.split(split), self.task)
             if len(rows):
-                metrics[split] = dict(zip(self.data.targets, map(float, self._score(rows)), strict=False))
+                metrics[split] = self._scores(rows)
         write_json(self.folder / METRICS_FILE, metrics)
         return metrics
 
     def store(self) -> None:
         """Keep what the next epoch starts from."""
-        facts = {"epoch": self.epoch, "history": self.history}
+        facts = {"epoch": self.epoch, "history": self.history, "scaler": self.scaler.state_dict()}
         store_state(self.folder / STATE, {"model": self.model}, self.optimizer, facts, self.identity)
 
     def restore(self) -> None:
@@ -159,45 +191,73 @@ class _Trainer:
         facts = restore_state(self.folder / STATE, {"model": self.model}, self.optimizer, self.identity)
         if facts is not None:
             self.epoch, self.history = facts["epoch"], facts["history"]
+            self.scaler.load_state_dict(facts["scaler"])
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training rows in a fresh order, augmented; depends on seed and epoch alone."""
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The training rows in a fresh order, augmented; depends on seed and epoch alone.
+
+        Letters become arrays batch by batch: only the letters are in memory, once, however many epochs there are.
+        """
         generator = seeded_epoch(self.options.seed, epoch)
         self.model.train()
-        for rows in torch.randperm(len(self.x), generator=generator).split(self.options.batch_size):
+        labels = torch.from_numpy(self.train.labels)
+        for rows in torch.randperm(len(self.train), generator=generator).split(self.options.batch_size):
             if len(rows) < 2:  # batch norm has no variance from one row
                 continue
-            x = self.x[rows].float()
-            yield augment(x, generator, self.options.max_shift) if self.options.augment else x, self.y[rows]
+            letters = [self.train.data.sequences[row] for row in rows.tolist()]
+            x = torch.from_numpy(one_hot(letters, self.model.longest)).to(self.device).float()
+            if self.options.augment:
+                x = augment(x, generator, self.options.max_shift)
+            yield x, labels[rows].to(self.device)
 
-    def _step(self, x: Tensor, y: Tensor, step: int) -> float:
+    def step(self, x: Tensor, y: Tensor, step: int) -> Tensor:
+        assert self.options.precision is not None
         scale = learning_rate_scale(step, self.steps_per_epoch, self.options)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * scale
         self.optimizer.zero_grad(set_to_none=True)
-        loss = task_loss(self.model(x.to(self.device)), y.to(self.device), self.model.config.task)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
-        self.optimizer.step()
-        return float(loss.detach())
+        with autocast(self.device, self.options.precision):
+            outputs = self.forward(x)
+        loss = task_loss(outputs.float(), y, self.task)
+        self.scaler.scale(loss).backward()
+        if self.options.clip:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
 
-    def _score(self, rows: Labelled) -> np.ndarray:
-        if not len(rows):
-            return np.array([np.nan])
-        return METRICS[self.metric](rows.labels, predict(self.model, rows.data.sequences, self.model.longest))
+    def _scores(self, rows: Labelled) -> dict[str, float | None]:
+        return scores(self.model, rows, self.metric, self.options.batch_size)
+
+    def _best(self) -> dict[str, Any]:
+        """The earliest epoch with the best score; one without a score is worse than any."""
+        return max(self.history, key=lambda h: -math.inf if h["score"] is None else h["score"])
 
     def _metrics(self) -> dict[str, Any]:
-        best = max(self.history, key=lambda h: h["score"])
-        return {"metric": self.metric, "best_epoch": best["epoch"], "history": self.history}
+        return {
+            "metric": self.metric,
+            "definition": definition(self.metric),
+            "best_epoch": self._best()["epoch"],
+            "history": self.history,
+        }
 
-    def _save_checkpoint(self, metrics: dict[str, Any]) -> None:
-        self.model.provenance = {
+    def _log(self, loss: float, trained: float, total: float) -> None:
+        score = self.history[-1]["score"]
+        log.info(
+            "epoch %d/%d: loss %.4f, validation %s %s, %.0f sequences/s, %.1f min left at most",
+            self.epoch, self.options.epochs, loss, self.metric, "undefined" if score is None else f"{score:.4f}",
+            len(self.train) / trained, (self.options.epochs - self.epoch) * total / 60,
+        )  # fmt: skip
+
+    def _save_checkpoint(self) -> None:
+        self.model.provenance = self.before | {
             "stage": "finetune",
             "options": asdict(self.options),
             "data": {"file": self.data.data.source, "sha256": self.data.sha256, "validation": self.data.split_source},
             "versions": {name: version(name) for name in ("l2g-interp", "torch", "transformers")},
         }
-        save(self.model, self.folder, metrics)
+        save(self.model, self.folder, self._metrics())
 
 
 def task_loss(outputs: Float[Tensor, "batch targets"], labels: Tensor, task: str) -> Tensor:
@@ -221,7 +281,8 @@ def learning_rate_scale(step: int, steps_per_epoch: int, options: FinetuneOption
 
 
 def _parameter_groups(model: nn.Module, options: FinetuneOptions) -> list[dict[str, Any]]:
-    pretrained = [p for n, p in model.named_parameters() if n.startswith("encoder.") and p.requires_grad]
-    new = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
-    groups = [(new, options.new_learning_rate), (pretrained, options.learning_rate)]
+    learned = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    language_model = [p for n, p in learned if n.startswith("encoder.") and not is_adapter(n)]
+    new = [p for n, p in learned if not n.startswith("encoder.") or is_adapter(n)]
+    groups = [(new, options.new_learning_rate), (language_model, options.learning_rate)]
     return [{"params": params, "lr": rate, "peak": rate} for params, rate in groups if params]

@@ -63,3 +63,5 @@ METRICS: dict[str, Callable[..., np.ndarray]] = {
     "auroc": auroc,
 }
 TASK_METRIC = {"regression": "pcc", "classification": "mcc", "multilabel": "auroc"}
+METRIC_TASK = {"pcc": "regression", "accuracy": "classification", "mcc": "classification", "f1": "classification",
+               "auroc": "multilabel"}  # fmt: skip

@@ -21,14 +21,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from l2g_core.backbones import Backbone, build_backbone, encode, load_backbone
+from l2g_core.backbones import Backbone, add_adapters, build_backbone, encode, is_adapter, load_backbone
 from l2g_core.checkpoint import SequenceModel, fingerprint
 from l2g_core.embedders import EMBEDDERS
 from l2g_core.embedders.layers import KernelDilation
 from l2g_core.errors import InputError
 
 Task = Literal["regression", "classification", "multilabel"]
-Training = Literal["full", "frozen", "none"]
+Training = Literal["full", "frozen", "lora", "none"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class L2GConfig:
     ``sequence_length``: the longest sequence (bp); shorter ones are padded to it and masked.
     ``embedder_width``: channels of the embedder, its family's own default when None.
     ``operators``: (kernel, dilation) of each convolution, the family's default when None (stage 1 finds them).
-    ``backbone_training``: ``full``, ``frozen`` or ``none`` (no transformer at all).
+    ``backbone_training``: ``full``, ``frozen``, ``lora`` (frozen, with low-rank adapters of ``lora_rank`` whose sum
+    is scaled by ``lora_alpha / lora_rank``) or ``none`` (no transformer at all).
+    ``backbone_seed``: draws the language model's weights where they are not pre-trained.
     """
 
     targets: tuple[str, ...]
@@ -52,7 +54,10 @@ class L2GConfig:
     backbone: str = "roberta-base"
     backbone_layers: int | None = None
     backbone_pretrained: bool = True
+    backbone_seed: int = 0
     backbone_training: Training = "full"
+    lora_rank: int = 8
+    lora_alpha: float = 16.0
     position_embeddings: bool = False
     dropout: float = 0.05
     average_strands: bool = True
@@ -92,10 +97,9 @@ class L2G(SequenceModel):
             self.norm.load_state_dict(backbone.embedding_norm.state_dict())
         self.positions = _positions(config, backbone)
         self.backbone_config = backbone.config
-        self.encoder = None if config.backbone_training == "none" else backbone.encoder
-        if self.encoder is not None:
-            _set_dropout(self.encoder, config.dropout)
-            self.encoder.requires_grad_(config.backbone_training == "full")
+        fixed = config.backbone_training in ("frozen", "lora")
+        self.backbone_sha256 = fingerprint(backbone.encoder) if fixed else None
+        self.encoder = _encoder(config, backbone)
         self.head = nn.Linear(self.width, len(config.targets))
 
     @property
@@ -135,21 +139,23 @@ class L2G(SequenceModel):
         return tokens, torch.arange(tokens.shape[1], device=x.device) < n_valid.clamp(min=1)[:, None]
 
     def weights_to_save(self) -> dict[str, Tensor]:
-        frozen = self.config.backbone_training == "frozen"
-        return {k: v for k, v in self.state_dict().items() if not (frozen and k.startswith("encoder."))}
+        """All weights, less those of a language model that does not learn."""
+        weights = self.state_dict()
+        if self.backbone_sha256 is None:
+            return weights
+        return {k: v for k, v in weights.items() if not k.startswith("encoder.") or is_adapter(k)}
 
     def extra_config(self) -> dict[str, Any]:
-        """What rebuilds the language model: its configuration, or for a frozen one its name and hash."""
-        if self.config.backbone_training == "frozen":
-            assert self.encoder is not None
-            return {"backbone_sha256": fingerprint(self.encoder)}
+        """What rebuilds the language model: its configuration, or the hash of one that does not learn."""
+        if self.backbone_sha256 is not None:
+            return {"backbone_sha256": self.backbone_sha256}
         return {"backbone_config": self.backbone_config}
 
     @classmethod
     def from_config(cls, config: L2GConfig, extra: dict[str, Any]) -> L2G:
         model = cls(config, extra.get("backbone_config"))
         wanted = extra.get("backbone_sha256")
-        if wanted and model.encoder is not None and fingerprint(model.encoder) != wanted:
+        if wanted and model.backbone_sha256 != wanted:
             raise InputError(
                 f"the language model {config.backbone!r} found here is not the one this checkpoint was trained on "
                 "(its weights differ); point the checkpoint's 'backbone' to the original"
@@ -198,7 +204,22 @@ def masked_mean(
 def _backbone(config: L2GConfig, backbone_config: dict[str, Any] | None) -> Backbone:
     if backbone_config is not None:
         return build_backbone(backbone_config)
-    return load_backbone(config.backbone, layers=config.backbone_layers, pretrained=config.backbone_pretrained)
+    if config.backbone_pretrained:
+        return load_backbone(config.backbone, layers=config.backbone_layers)
+    with torch.random.fork_rng(devices=[]):  # from a seed of its own, so that a frozen one can be drawn again
+        torch.manual_seed(config.backbone_seed)
+        return load_backbone(config.backbone, layers=config.backbone_layers, pretrained=False)
+
+
+def _encoder(config: L2GConfig, backbone: Backbone) -> nn.Module | None:
+    if config.backbone_training == "none":
+        return None
+    encoder = backbone.encoder
+    encoder.requires_grad_(config.backbone_training == "full")
+    if config.backbone_training == "lora":
+        add_adapters(encoder, config.lora_rank, config.lora_alpha, config.dropout)
+    _set_dropout(encoder, config.dropout)
+    return encoder
 
 
 def _positions(config: L2GConfig, backbone: Backbone) -> nn.Embedding | None:
@@ -208,6 +229,11 @@ def _positions(config: L2GConfig, backbone: Backbone) -> nn.Embedding | None:
         raise InputError(
             f"language model {config.backbone!r} has no table of position embeddings to take over; "
             "leave position_embeddings off"
+        )
+    if config.target_tokens > len(backbone.positions):
+        raise InputError(
+            f"language model {config.backbone!r} has embeddings for {len(backbone.positions)} positions, and up to "
+            f"{config.target_tokens} tokens are asked for; lower --tokens"
         )
     return nn.Embedding.from_pretrained(backbone.positions, freeze=False)
 

@@ -60,15 +60,15 @@ def search(shown: bool, table: Path, output: Path, targets: str | None, task: st
     --search of the later stages) and a picture of the search, search.svg. A finished search with the same settings
     and data is not repeated.
     """
-    from l2g_core.cli import _class_names
     from l2g_core.datasets import read_table
+    from l2g_core.labels import class_names
     from l2g_core.model import L2GConfig
     from l2g_core.search.options import SearchOptions
     from l2g_core.search.stage import search as run
 
     data = read_table(table, targets.split(",") if targets else None, seed=given["seed"])
     config = L2GConfig(
-        targets=_class_names(data) if task == "classification" else data.targets,
+        targets=class_names(data) if task == "classification" else data.targets,
         sequence_length=data.data.longest,
         task=task,  # type: ignore[arg-type]
         embedder_width=given["embedder_width"],

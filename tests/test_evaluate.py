@@ -1,0 +1,100 @@
+"""Scores of a checkpoint on labelled rows, and the picture of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from small_training import labelled, model, write_table
+
+from l2g_core.cli import main
+from l2g_core.dna import reverse_complement
+from l2g_core.errors import InputError
+from l2g_core.evaluate import Evaluation, evaluate
+from l2g_core.picture import draw_evaluation
+from l2g_core.predict import predict
+
+PNG = b"\x89PNG"
+
+
+def command(*arguments: object):
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments), "--device", "cpu"])
+
+
+def test_evaluation_scores_both_strands_averaged() -> None:
+    network = model().eval()
+    data = labelled(np.random.default_rng(0).normal(size=(30, 1)), ["train"] * 10 + ["test"] * 20)
+    found = evaluate(network, data)
+    sequences = data.split("test").data.sequences
+    turned = predict(network, [reverse_complement(s) for s in sequences], network.longest)
+    np.testing.assert_allclose(found.outputs, turned, rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        expected = np.corrcoef(data.labels[10:, 0], predict(network, sequences, network.longest)[:, 0])[0, 1]
+    assert found.scores == {"t0": pytest.approx(expected, abs=1e-5)}
+    assert found.as_json()["definition"].startswith("Pearson correlation per target")
+    assert evaluate(network, data, "all").as_json()["rows"] == {"t0": 30}
+
+
+def test_the_command_writes_scores_and_picture(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.tsv", 40)
+    model().save_pretrained(tmp_path / "m")
+    output, picture = tmp_path / "out" / "metrics.json", tmp_path / "out" / "p.png"
+    done = command(
+        "--model", tmp_path / "m", "--table", table, "--split", "val", "--output", output, "--picture", picture
+    )
+    assert done.exit_code == 0, done.output
+    stored = json.loads(output.read_text())
+    assert done.output.strip() == f"val\tdev\tpcc\t{stored['scores']['dev']:.4f}"
+    assert stored["rows"] == {"dev": 4}
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.tsv", 40)
+    model().save_pretrained(tmp_path / "m")
+    same = ("--model", tmp_path / "m", "--table", table)
+    for more, words in {
+        (): "no row to evaluate has split 'test' (found: train, val)",
+        ("--split", "val", "--metric", "auroc"): "--metric auroc is not for regression",
+        ("--split", "val", "--picture", tmp_path / "p.gif"): "end it with .png, .svg, .pdf",
+    }.items():
+        done = command(*same, *more)
+        assert done.exit_code == 2
+        assert words in done.output
+    table.write_text(table.read_text().replace("dev", "activity"))
+    assert "no column 'dev'" in command(*same).output
+    with pytest.raises(InputError, match="this model takes 16 to 60 bp"):
+        evaluate(model(targets=("t0",)), labelled(np.ones((5, 1)), length=70), "all")
+
+
+@pytest.mark.parametrize("task", ["regression", "multilabel", "classification"])
+@pytest.mark.parametrize("n", [40, 1500])
+def test_every_task_has_its_picture(tmp_path: Path, task: str, n: int) -> None:
+    rng = np.random.default_rng(0)
+    targets = ("a",) if task == "classification" else ("a", "b", "c")
+    labels = rng.normal(size=(n, len(targets)))
+    if task != "regression":
+        labels = (labels > 0).astype(float)
+    if task != "classification":
+        labels[::3, 1] = np.nan
+    outputs = labels + rng.normal(size=labels.shape)
+    if task == "classification":
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    metric = {"regression": "pcc", "multilabel": "auroc", "classification": "mcc"}[task]
+    scores: dict[str, float | None] = dict.fromkeys(targets, 0.5)
+    if task != "classification":
+        scores["c"] = None
+    found = Evaluation(task, metric, "test", targets, labels.astype(np.float32),
+                       np.nan_to_num(outputs).astype(np.float32), scores)  # fmt: skip
+    for name in ("p.svg", "p.png"):
+        draw_evaluation(found, tmp_path / name)
+    drawn = (tmp_path / "p.svg").read_text()
+    assert f"a: {metric.upper()} 0.500" in drawn
+    assert ("PCC undefined" in drawn) == (task == "regression")
+    again = tmp_path / "again.svg"
+    draw_evaluation(found, again)
+    assert again.read_text() == drawn
