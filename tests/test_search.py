@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from small_training import LENGTH, write_table
 from torch.nn import functional as F
 
 from l2g_core.cli import main as l2g
@@ -31,18 +32,14 @@ from l2g_core.search.result import read_search
 from l2g_core.search.space import SPACES, space_for, support
 from l2g_core.search.stage import search
 from l2g_core.search.training import build
-from l2g_interp.planting import plant
 
-CONFIG = L2GConfig(("dev",), 60, embedder_width=4, target_tokens=15, backbone="minilm", dropout=0.0)
+CONFIG = L2GConfig(("dev",), LENGTH, embedder_width=4, target_tokens=15, backbone="minilm", dropout=0.0)
 SEARCHABLE = [name for name, family in EMBEDDERS.items() if family.N_CONVOLUTIONS]
 EVEN = ((3, 1), (4, 1), (4, 3), (8, 5), (5, 7), (1, 1))
 
 
-def table(folder: Path, n: int = 120, length: int = 60) -> Path:
-    made = plant(n, length, seed=0)
-    rows = [f"{s}\t{d:.4f}" for s, d in zip(made.sequences, made.activities["dev"], strict=True)]
-    (folder / "t.tsv").write_text("sequence\tdev\n" + "\n".join(rows) + "\n")
-    return folder / "t.tsv"
+def table(folder: Path, n: int = 120, length: int = LENGTH) -> Path:
+    return write_table(folder / "t.tsv", n, length)
 
 
 def own_weights(layer: MixedConv, candidate: int) -> torch.Tensor:
@@ -266,11 +263,15 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no embedder 'vgg'"):
         search(data, CONFIG, tmp_path, replace(QUICK, embedder="vgg"), shown=False)
     only_train = replace(data, splits=["train"] * len(data))
-    with pytest.raises(InputError, match="0 to validate on"):
+    with pytest.raises(InputError, match="no column varies"):
         search(only_train, CONFIG, tmp_path, QUICK, shown=False)
     flat = replace(data, labels=np.where(np.array(data.splits)[:, None] == "val", 1.0, data.labels).astype(np.float32))
-    with pytest.raises(InputError, match="do not vary"):
-        search(flat, CONFIG, tmp_path, replace(QUICK, embedder=None), shown=False)
+    with pytest.raises(InputError, match="no column varies"):
+        search(flat, CONFIG, tmp_path, QUICK, shown=False)
+    with pytest.raises(InputError, match="--metric mcc is not for regression"):
+        search(data, CONFIG, tmp_path, replace(QUICK, metric="mcc"), shown=False)
+    with pytest.raises(InputError, match="no embedder has a validation score"):
+        search(data, CONFIG, tmp_path, replace(QUICK, embedder=None, choice_learning_rate=1e30), shown=False)
     with pytest.raises(InputError, match="lower --lr"):
         search(data, CONFIG, tmp_path, replace(QUICK, learning_rate=1e30, clip=1e30), shown=False)
     with pytest.raises(InputError, match="no finished search here"):

@@ -24,7 +24,7 @@ from l2g_core.model import L2G, L2GConfig
 from l2g_core.search.mixed import MixedConv, mix
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.space import SPACES, space_for, support
-from l2g_core.search.training import Task, batches, batches_per_epoch, build, descend, score
+from l2g_core.search.training import Task, batches, batches_per_epoch, build, descend, in_words, score
 from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,11 @@ def dash(
         loss = float(torch.stack(losses).mean())
         if not math.isfinite(loss):
             raise InputError(f"the loss of the search is no number any more in epoch {epoch + 1}; lower --lr")
-        trajectory.append({"epoch": epoch + 1, "loss": loss, **record(model, mixed, task)})
+        trajectory.append({"epoch": epoch + 1, "loss": loss, **record(model, mixed, task, options)})
         log.info(
             "search epoch %d/%d: loss %.4f, validation %s %s, %.0f sequences/s, leading: %s",
-            epoch + 1, options.epochs, loss, task.metric, trajectory[-1]["score"], rate, operators_in_words(mixed),
+            epoch + 1, options.epochs, loss, task.metric, in_words(trajectory[-1]["score"]), rate,
+            " ".join("{}x{}".format(*layer.best()) for layer in mixed),
         )  # fmt: skip
         store_state(state, {"model": model}, optimizer, {"trajectory": trajectory}, identity)
     return trajectory
@@ -137,18 +138,12 @@ def shape_logit_gradient(layer: MixedConv, options: SearchOptions) -> None:
 
 
 @torch.no_grad()
-def record(model: L2G, mixed: Sequence[MixedConv], task: Task) -> dict[str, Any]:
+def record(model: L2G, mixed: Sequence[MixedConv], task: Task, options: SearchOptions) -> dict[str, Any]:
     """Where the search stands: score without noise; per layer the leader, its probability and the entropy (nats)."""
-    value = score(model, task)
     probabilities = [layer.logits.softmax(dim=0).cpu() for layer in mixed]
     return {
-        "score": value if math.isfinite(value) else None,
+        "score": score(model, task, options),
         "leaders": [list(layer.best()) for layer in mixed],
         "probabilities": [float(p.max()) for p in probabilities],
         "entropies": [float(torch.special.entr(p).sum()) for p in probabilities],
     }
-
-
-def operators_in_words(mixed: Sequence[MixedConv]) -> str:
-    """Kernel and dilation of each layer's leader, such as ``7x3 5x1``."""
-    return " ".join("{}x{}".format(*layer.best()) for layer in mixed)

@@ -169,6 +169,7 @@ def _result(
     space = SPACES[identity["options"]["space"]]
     return {
         "embedder": embedder,
+        "embedder_width": identity["config"]["embedder_width"],
         "operators": [list(layer.best()) for layer in layers] or None,
         "choice": scores,
         "metric": task.metric,
