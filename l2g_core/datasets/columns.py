@@ -28,11 +28,10 @@ def read_frame(path: Path, columns: Sequence[str] | None = None, rows: int | Non
     """
     import pandas as pd
 
+    options: Any = {"usecols": columns, "nrows": rows, "dtype": str, "keep_default_na": False}
     with open_text(path) as handle:
         try:
-            return pd.read_csv(
-                handle, sep=separator(path), dtype=str, keep_default_na=False, usecols=columns, nrows=rows
-            )
+            return pd.read_csv(handle, sep=separator(path), **options)
         except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
             raise InputError(f"{path}: not a table ({error}); give a TSV or CSV with a header") from error
 

@@ -53,7 +53,18 @@ def _read_fna(folder: Path, entry: Entry, seed: int) -> Labelled:
     return assemble(entry, paths, folder, (unique(names), sequences, labels), splits, seed)
 
 
-def _entry(task: str, title: str, metric: str, longest: int, rows: int, n_classes: int = 2, **more) -> Entry:
+def _entry(
+    task: str,
+    title: str,
+    metric: str,
+    longest: int,
+    rows: int,
+    n_classes: int = 2,
+    *,
+    elsewhere: tuple[str, ...] = (),
+    label_columns: tuple[str, ...] = ("label",),
+) -> Entry:
+    """One task; ``elsewhere``: what tables of it are called in other collections."""
     return Entry(
         f"nt-{task}",
         title,
@@ -67,7 +78,8 @@ def _entry(task: str, title: str, metric: str, longest: int, rows: int, n_classe
         read=read,
         classes=tuple(map(str, range(n_classes))),
         files=tuple(File(f"{split}.fna", f"{HUB}/resolve/{REVISION}/{task}/{split}.fna") for split in SPLITS),
-        **({"stems": (task,)} | more),
+        stems=(task, *elsewhere),
+        label_columns=label_columns,
     )
 
 
@@ -79,7 +91,7 @@ HISTONES = {
 # Metrics: Table 3. (Table 4's caption has F1 for enhancers; the Nucleotide Transformer's own is MCC.)
 ENTRIES = (
     *(_entry(mark, f"yeast {mark}", "mcc", 500, rows) for mark, rows in HISTONES.items()),
-    _entry("enhancers", "human enhancers", "mcc", 200, 14_968, stems=("enhancers", "enhancers_ienhancer2L")),
+    _entry("enhancers", "human enhancers", "mcc", 200, 14_968, elsewhere=("enhancers_ienhancer2L",)),
     _entry(
         "enhancers_types",
         "human enhancers: none, weak, strong",
@@ -87,18 +99,18 @@ ENTRIES = (
         200,
         14_968,
         3,
-        stems=("enhancers_types", "enhancers_ienhancer2L"),
+        elsewhere=("enhancers_ienhancer2L",),
         label_columns=("class", "label"),
     ),
-    _entry("promoter_all", "human and mouse promoters", "f1", 300, 53_276, stems=("promoter_all", "prom_300_all")),
-    _entry("promoter_tata", "promoters with a TATA box", "f1", 300, 5_517, stems=("promoter_tata", "prom_300_tata")),
+    _entry("promoter_all", "human and mouse promoters", "f1", 300, 53_276, elsewhere=("prom_300_all",)),
+    _entry("promoter_tata", "promoters with a TATA box", "f1", 300, 5_517, elsewhere=("prom_300_tata",)),
     _entry(
         "promoter_no_tata",
         "promoters without a TATA box",
         "f1",
         300,
         47_759,
-        stems=("promoter_no_tata", "prom_300_notata"),
+        elsewhere=("prom_300_notata",),
     ),
     _entry("splice_sites_all", "splice sites: none, acceptor, donor", "accuracy", 400, 27_000, 3),
     _entry("splice_sites_acceptors", "splice acceptors", "f1", 600, 19_961),
