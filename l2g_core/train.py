@@ -28,6 +28,7 @@ from l2g_core.training_state import differences
 log = logging.getLogger(__name__)
 STAGE = "stage.json"
 FOLDERS = {"search": "search", "align": "align", "finetune": "model"}
+LATER = ("backbone_training", "backbone_layers", "lora_rank", "lora_alpha", "average_strands", "units")
 RESULTS = {
     "search": ("search.json",),
     "align": ("align.json", "embedder.safetensors"),
@@ -142,11 +143,15 @@ def _once(stage: str, context: Context, run: Callable[[Context], object]) -> Non
 
 
 def _identity(stage: str, context: Context) -> dict[str, Any]:
-    """What a stage's result depends on: settings, data, versions, and what the stages before it left."""
+    """What a stage's result depends on: settings, data, versions, and what the stages before it left.
+
+    How the transformer learns (``LATER``) is nothing to the stages that do not run it.
+    """
     sections, order = context.experiment.sections, list(FOLDERS)
     before = [s for s in order[: order.index(stage)] if sections["stages"][s]]
+    model = {k: v for k, v in asdict(context.config).items() if stage == "finetune" or k not in LATER}
     content = {
-        "config": asdict(context.config),
+        "config": model,
         "options": {name: sections[name] for name in ((stage, "text") if stage == "align" else (stage,))},
         "data": {"sha256": context.data.sha256, "splits": context.data.split_source},
         "before": {s: json.loads((context.of(s) / STAGE).read_text(encoding="utf-8"))["sha256"] for s in before},

@@ -76,11 +76,12 @@ def test_stages_hand_on_what_they_found_and_are_not_repeated(toml: Path, tmp_pat
     assert train(resolve(toml), folder, device="cpu", shown=False) == metrics
     assert mtimes(folder) == before
 
-    train(resolve(toml, ["finetune.weight_decay=0.5"]), folder, device="cpu", shown=False)
+    changed = resolve(toml, ["finetune.weight_decay=0.5", "model.backbone_training=frozen"])
+    train(changed, folder, device="cpu", shown=False)
     after = mtimes(folder)
     assert [name for name in after if after[name] != before[name]] == ["model/metrics.json"]
 
-    with pytest.raises(InputError, match=r"another experiment: finetune.weight_decay \(0.5 then, 1e-05 now\)"):
+    with pytest.raises(InputError, match=r"another experiment: .*finetune.weight_decay \(0.5 then, 1e-05 now\)"):
         train(resolve(toml), folder, device="cpu", resume=True, shown=False)
 
 
