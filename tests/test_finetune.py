@@ -177,6 +177,7 @@ def test_mixed_precision_and_compilation_train_to_nearly_the_same(tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")  # torch's own compiler
 def test_fp16_scales_its_losses_and_a_compiled_model_learns(tmp_path: Path) -> None:
     data = read_table(write_table(tmp_path / "t.tsv", 80))
     expected = finetune(model("full"), data, tmp_path / "a", FinetuneOptions(epochs=1), shown=False)
