@@ -10,7 +10,7 @@ from torch import Tensor
 
 from l2g_core.files import whole
 
-SHOWN = 250  # points of each kind in a panel
+SHOWN = 200  # points of each kind in a panel
 TEXT_COLOR, DNA_COLOR = "#8a8a8a", "#c2410c"
 
 
