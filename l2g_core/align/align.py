@@ -4,8 +4,9 @@
 
 The transformer is not run: the embedder has a linear head of its own on the mean of its tokens, which is thrown away.
 Where this differs from the reference implementation: of the epochs that align the one with the least loss on the
-validation split is kept (there: the last), gradients are clipped, the discrepancy is not computed while its weight is zero, and the learning rate
-stays until the alignment starts, to fall to zero at its end (there: times 0.2 at 40, 60 and 80 % of the epochs).
+validation split is kept (there: the last), gradients are clipped, the discrepancy is not computed while its weight is
+zero, and the learning rate stays until the alignment starts, to fall to zero at its end (there: times 0.2 at 40, 60
+and 80 % of the epochs).
 """
 
 from __future__ import annotations

@@ -89,9 +89,9 @@ def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
         l2g align activity.tsv --output aligned --backbone minilm
         l2g finetune activity.tsv --output model --backbone minilm --start aligned
 
-    Writes embedder.safetensors (of the epochs that align the one with the least validation loss), align.json (settings, losses
-    and scores per epoch, the discrepancy before and after) and embeddings.png (DNA among text, before and after).
-    The test split is not read.
+    Writes embedder.safetensors (of the epochs that align the one with the least validation loss), align.json
+    (settings, losses and scores per epoch, the discrepancy before and after) and embeddings.png (DNA among text,
+    before and after). The test split is not read.
     """
     from l2g_core.align.align import align as train
     from l2g_core.align.text import TextOptions, text_reference
