@@ -133,7 +133,7 @@ def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbedding
         with torch.random.fork_rng(devices=[]):  # random weights are the same ones at every call
             torch.manual_seed(0)
             model = AutoModel.from_pretrained(where, config=config) if pretrained else AutoModel.from_config(config)
-    layer = getattr(model, "embeddings", None)
+    layer: Any = getattr(model, "embeddings", None)
     if getattr(layer, "LayerNorm", None) is None or not tokenizer.is_fast:
         raise InputError(
             f"language model {name!r}: needs a fast tokenizer and an embedding layer with a LayerNorm, as BERT's and "

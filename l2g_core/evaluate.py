@@ -76,14 +76,14 @@ def evaluate(
     check_lengths(chosen.data, model.shortest, model.longest)
     metric = metric or TASK_METRIC[task]
     outputs = predict(model, chosen.data.sequences, model.longest, batch_size, track)
-    named = _named(chosen, METRICS[metric](chosen.labels, outputs))
+    named = named_scores(chosen, METRICS[metric](chosen.labels, outputs))
     return Evaluation(task, metric, split, chosen.targets, chosen.labels, outputs, named)
 
 
 def scores(model: SequenceModel, rows: Labelled, metric: str, batch_size: int) -> dict[str, float | None]:
     """The metric of every target; None where it is not defined."""
     outputs = predict(model, rows.data.sequences, model.longest, batch_size)
-    return _named(rows, METRICS[metric](rows.labels, outputs))
+    return named_scores(rows, METRICS[metric](rows.labels, outputs))
 
 
 def mean_score(scores: dict[str, float | None]) -> float | None:
@@ -97,7 +97,8 @@ def definition(metric: str) -> str:
     return (getdoc(METRICS[metric]) or "").partition("\n")[0]
 
 
-def _named(rows: Labelled, values: np.ndarray) -> dict[str, float | None]:
+def named_scores(rows: Labelled, values: np.ndarray) -> dict[str, float | None]:
+    """A metric's values by target; None where it is not defined."""
     return {
         target: None if np.isnan(value) else float(value) for target, value in zip(rows.targets, values, strict=True)
     }

@@ -3,15 +3,15 @@
     loss = alpha(epoch) * discrepancy(DNA points, text points) + beta * task loss
 
 The transformer is not run: the embedder has a linear head of its own on the mean of its tokens, which is thrown away.
-Where this differs from the reference implementation: epochs are scored on the validation split, the best of those that
-align is kept, gradients are clipped, the discrepancy is not computed while its weight is zero, and the learning rate
-stays until the alignment starts, to fall to zero at its end (there: times 0.2 at 40, 60 and 80 % of the epochs).
+Where this differs from the reference implementation: of the epochs that align the one with the least loss on the
+validation split is kept (there: the last), gradients are clipped, the discrepancy is not computed while its weight is
+zero, and the learning rate stays until the alignment starts, to fall to zero at its end (there: times 0.2 at 40, 60
+and 80 % of the epochs).
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -35,19 +35,18 @@ from l2g_core.console import out_of_memory_explained, progress, writable_folder
 from l2g_core.datasets import Labelled
 from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
-from l2g_core.evaluate import mean_score, scores
+from l2g_core.evaluate import mean_score, named_scores
 from l2g_core.files import whole, write_json
 from l2g_core.finetune import task_loss
 from l2g_core.labels import check_labels, check_metric, labelled_rows
-from l2g_core.metrics import TASK_METRIC
+from l2g_core.metrics import METRICS, TASK_METRIC
 from l2g_core.model import L2G, L2GConfig, masked_mean, sequence_lengths
-from l2g_core.predict import default_device
+from l2g_core.predict import default_device, predict
 from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 EMBEDDER, RECORD, PICTURE, STATE = "embedder.safetensors", "align.json", "embeddings.png", "training.safetensors"
 LEARNED = ("embedder.", "projection.", "norm.", "positions.")
-SCORED = 256  # sequences in a batch that is only scored
 
 
 def align(
@@ -167,15 +166,22 @@ class _Aligner:
         self.store()
 
     def _row(self, epoch: int, alpha: float, task: float, distance: float) -> dict[str, Any]:
-        """What the history tells of an epoch; the discrepancy is None where it was not computed."""
-        found = scores(self.model, self.val, self.metric, SCORED)
+        """What the history tells of an epoch; a discrepancy is None where it does not count and is not computed."""
+        outputs = predict(self.model, self.val.data.sequences, self.model.longest)
+        loss = float(task_loss(torch.from_numpy(outputs), torch.from_numpy(self.val.labels), self.config.task))
+        name = self.options.discrepancy
+        held_out = discrepancies(self._snapshot(), name)[name] if alpha else 0.0
+        scores = named_scores(self.val, METRICS[self.metric](self.val.labels, outputs))
         return {
             "epoch": epoch + 1,
             "alpha": alpha,
             "task_loss": task,
             "discrepancy": distance if alpha else None,
-            "score": mean_score(found),
-            "scores": found,
+            "validation_task_loss": loss,
+            "validation_discrepancy": held_out if alpha else None,
+            "validation_loss": alpha * held_out + self.options.beta * loss,
+            "score": mean_score(scores),
+            "scores": scores,
         }
 
     def _tell(self, row: dict[str, Any], speed: float) -> None:
@@ -187,10 +193,9 @@ class _Aligner:
         )  # fmt: skip
 
     def best(self) -> dict[str, Any]:
-        """The epoch that is kept: the best score among those that align, or among all if none ever does."""
+        """The epoch that is kept: the least loss on the validation rows among those that align, or all if none does."""
         aligned = [row for row in self.history if row["alpha"]]
-        rows = aligned if aligned else self.history
-        return max(rows, key=lambda row: -math.inf if row["score"] is None else row["score"])
+        return min(aligned or self.history, key=lambda row: row["validation_loss"])
 
     def store(self) -> None:
         facts = {"epoch": self.epoch, "history": self.history, "measured": self.measured}

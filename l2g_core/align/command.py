@@ -68,7 +68,7 @@ from l2g_core.data_options import data_options, open_labelled
     help="Share of the epochs that learn the task alone (alpha 0).",
 )
 @click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True)
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True)
+@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True)
 @click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), default=0.9, show_default=True)
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -87,9 +87,9 @@ def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
         l2g align activity.tsv --output aligned --backbone minilm
         l2g finetune activity.tsv --output model --backbone minilm --start aligned
 
-    Writes embedder.safetensors (the best validation score among the epochs that align), align.json (settings, losses
-    and scores per epoch, the discrepancy before and after) and embeddings.png (DNA among text, before and after).
-    The test split is not read.
+    Writes embedder.safetensors (of the epochs that align the one with the least validation loss), align.json
+    (settings, losses and scores per epoch, the discrepancy before and after) and embeddings.png (DNA among text,
+    before and after). The test split is not read.
     """
     from l2g_core.align.align import align as train
     from l2g_core.align.text import TextOptions, text_reference

@@ -18,8 +18,8 @@ class AlignOptions:
     ``task_first``: the share of the epochs in which ``alpha`` counts as 0.
     ``dna_points``: what is held against the text: ``tokens``, or the ``mean`` of each sequence's tokens (as the
     reference implementation does). ``n_points``: of each side in a step.
-    ``learning_rate``, ``momentum``, ``weight_decay``: of SGD. The reference takes them from stage 1's search, or 0.01,
-    0.99 and 5e-4.
+    ``learning_rate``, ``momentum``, ``weight_decay``: of SGD. The reference takes them from a search of their own, or
+    0.01, 0.99 and 5e-4.
     """
 
     alpha: float = 1.0
@@ -30,7 +30,7 @@ class AlignOptions:
     dna_points: Points = "tokens"
     n_points: int = 256
     batch_size: int = 64
-    learning_rate: float = 0.01
+    learning_rate: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 5e-4
     clip: float = 1.0

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from l2g_core.files import whole
 
-SHOWN = 250  # points of each kind in a panel
+SHOWN = 150  # points of each kind in a panel
 TEXT_COLOR, DNA_COLOR = "#8a8a8a", "#c2410c"
 
 
@@ -43,7 +43,8 @@ def _draw_panel(panel, text: Tensor, points: Tensor, caption: str, seed: int) ->
 
     both = np.concatenate([text.numpy(), points.numpy()])
     perplexity = min(30.0, (len(both) - 1) / 3)
-    plane = TSNE(perplexity=perplexity, init="pca", random_state=seed % 2**32).fit_transform(both)
+    layout = TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=seed % 2**32)
+    plane = layout.fit_transform(both)
     n = len(text)
     panel.scatter(*plane[:n].T, s=9, marker="o", color=TEXT_COLOR, alpha=0.8, linewidths=0, label="text")
     panel.scatter(*plane[n:].T, s=11, marker="^", color=DNA_COLOR, alpha=0.8, linewidths=0, label="DNA")
