@@ -20,17 +20,18 @@ from torch import Tensor, nn
 from l2g_core.console import progress
 from l2g_core.embedders import EMBEDDERS
 from l2g_core.errors import InputError
-from l2g_core.model import L2G, L2GConfig
+from l2g_core.model import L2GConfig
 from l2g_core.search.mixed import MixedConv, mix
+from l2g_core.search.network import TaskNetwork, build
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.space import SPACES, space_for, support
-from l2g_core.search.training import Task, batches, batches_per_epoch, build, descend, in_words, score
+from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
 from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 
 
-def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[L2G, list[MixedConv]]:
+def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[TaskNetwork, list[MixedConv]]:
     """An embedder family with every convolution mixed, and those convolutions in order."""
     family = EMBEDDERS[embedder]
     model = build(config, embedder, [(1, 1)] * family.N_CONVOLUTIONS, options.seed)
@@ -40,7 +41,7 @@ def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> t
 
 def dash(
     task: Task,
-    model: L2G,
+    model: TaskNetwork,
     mixed: Sequence[MixedConv],
     options: SearchOptions,
     device: str,
@@ -99,6 +100,7 @@ def make_optimizer(model: nn.Module, mixed: Sequence[MixedConv], options: Search
         momentum=options.momentum,
         nesterov=options.momentum > 0,
         weight_decay=options.weight_decay,
+        fused=True,
     )
 
 
@@ -110,7 +112,7 @@ def set_learning_rates(optimizer: torch.optim.Optimizer, epoch: int, options: Se
 
 
 def search_step(
-    model: L2G,
+    model: TaskNetwork,
     mixed: Sequence[MixedConv],
     x: Tensor,
     y: Tensor,
@@ -138,8 +140,8 @@ def shape_logit_gradient(layer: MixedConv, options: SearchOptions) -> None:
 
 
 @torch.no_grad()
-def record(model: L2G, mixed: Sequence[MixedConv], task: Task, options: SearchOptions) -> dict[str, Any]:
-    """Where the search stands: score without noise; per layer the leader, its probability and the entropy (nats)."""
+def record(model: TaskNetwork, mixed: Sequence[MixedConv], task: Task, options: SearchOptions) -> dict[str, Any]:
+    """Where the search stands: the score, and per layer the leader, its probability and the entropy (nats)."""
     probabilities = [layer.logits.softmax(dim=0).cpu() for layer in mixed]
     return {
         "score": score(model, task, options),

@@ -52,7 +52,7 @@ def search(
         Rows with splits ``train`` and ``val``; ``test`` is not read.
     config
         The model that is to be trained. Its embedder and operators are what is sought; its backbone gives only the
-        width.
+        width, which is ResNet's.
     resume
         Go on from what a killed search left in ``folder``; the result is that of an unbroken one.
 
@@ -70,6 +70,7 @@ def search(
     _check(options, config)
     folder, device = Path(folder), device or default_device()
     identity = _identity(data, config, options)
+    folder.mkdir(parents=True, exist_ok=True)
     finished = _finished(folder / SEARCH, identity, resume)
     if finished is not None:
         return finished
@@ -109,11 +110,11 @@ def _check(options: SearchOptions, config: L2GConfig) -> None:
 def _identity(data: Labelled, config: L2GConfig, options: SearchOptions) -> dict[str, Any]:
     """What a search depends on; the parts of the configuration that it looks for or leaves out do not count."""
     model = asdict(config)
-    fields = ("targets", "sequence_length", "task", "embedder_width", "target_tokens", "backbone", "dropout")
+    fields = ("targets", "sequence_length", "task", "embedder_width", "backbone", "dropout")
     space = options.space or space_for(config.sequence_length)
     return {
         "options": asdict(options) | {"space": space},
-        "config": {name: model[name] for name in (*fields, "position_embeddings")},
+        "config": {name: model[name] for name in fields},
         "data": {"sha256": data.sha256, "validation": data.split_source},
     }
 
