@@ -286,8 +286,7 @@ def test_a_family_with_nothing_to_search_can_win_the_choice_and_is_refused_by_na
     data = read_table(table(tmp_path))
     with pytest.raises(InputError, match="'orca' has no convolution to search"):
         search(data, CONFIG, tmp_path, replace(QUICK, embedder="orca"), shown=False)
-    for name in SEARCHABLE:
-        monkeypatch.delitem(EMBEDDERS, name)
+    monkeypatch.setattr("l2g_core.search.choose.EMBEDDERS", {"orca": EMBEDDERS["orca"]})
     result = search(data, CONFIG, tmp_path, replace(QUICK, embedder=None), shown=False)
     assert (result["embedder"], result["operators"], result["trajectory"]) == ("orca", None, [])
     assert read_search(tmp_path) == ("orca", None)

@@ -96,7 +96,7 @@ def _known(state: Path, identity: Mapping[str, Any]) -> Scores:
         then, scores = stored["identity"], stored["scores"]
     except (ValueError, KeyError) as error:
         raise InputError(f"{state}: not the scores of a search ({error}); remove it to start afresh") from error
-    different = list(differences(then, json.loads(json.dumps(identity))))
+    different = list(differences(then, identity))
     if different:
         raise InputError(
             f"{state}: is of a search with other {', '.join(different)}; use another --output, or the same settings"

@@ -6,6 +6,7 @@ after its last whole epoch), from which a killed run goes on.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -112,18 +113,19 @@ def _identity(data: Labelled, config: L2GConfig, options: SearchOptions) -> dict
     model = asdict(config)
     fields = ("targets", "sequence_length", "task", "embedder_width", "backbone", "dropout")
     space = options.space or space_for(config.sequence_length)
-    return {
+    identity = {
         "options": asdict(options) | {"space": space},
         "config": {name: model[name] for name in fields},
         "data": {"sha256": data.sha256, "validation": data.split_source},
     }
+    return json.loads(json.dumps(identity))  # as it looks after a file: tuples are lists there
 
 
 def _finished(path: Path, identity: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     if not path.exists():
         return None
     stored = read_result(path)
-    different = [d for part, now in identity.items() for d in differences(stored.get(part), _plain(now), part)]
+    different = [d for part, now in identity.items() for d in differences(stored.get(part), now, part)]
     if not different:
         log.info("%s: this search was finished before and is taken as it is; remove the file to repeat it", path)
         return stored
@@ -132,13 +134,6 @@ def _finished(path: Path, identity: Mapping[str, Any], resume: bool) -> dict[str
             f"{path}: is of a search with other {', '.join(different)}; use another --output, or the same settings"
         )
     return None
-
-
-def _plain(value: Any) -> Any:
-    """As it looks after a file: tuples are lists there."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _operators(
