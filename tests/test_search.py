@@ -223,7 +223,7 @@ QUICK = SearchOptions(embedder="deepsea", epochs=3, fraction=1.0, batch_size=32)
 
 
 def command(data: Path, output: Path, *more: object) -> list[str]:
-    sizes = ["--embedder-width", "4", "--tokens", "15", "--backbone", "minilm", "--batch-size", "32", "--device", "cpu"]
+    sizes = ["--embedder-width", "4", "--batch-size", "32", "--device", "cpu"]
     return ["search", str(data), "--output", str(output), *sizes, *map(str, more)]
 
 
@@ -335,7 +335,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, narrow: L2GConfig) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     data, output = table(tmp_path), tmp_path / "out"
-    done = invoke(*command(data, output, "--embedder", "deepsea", "--epochs", 1))
+    done = invoke(*command(data, output, "--embedder", "deepsea", "--epochs", 1))  # of RoBERTa it needs but the width
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0] == "embedder\tdeepsea"
@@ -353,13 +353,16 @@ def test_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed_at", ["choice.json", "search.safetensors"])
-def test_kill_9_and_resume_ends_with_the_same_search(tmp_path: Path, killed_at: str) -> None:
+def test_kill_9_and_resume_ends_with_the_same_search(tmp_path: Path, narrow: L2GConfig, killed_at: str) -> None:
     data = table(tmp_path, 300)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     program = [sys.executable, "-c", "from l2g_core.cli import main; main()"]
 
     def run(output: Path, *more: str) -> list[str]:
-        return [*program, *command(data, output, "--epochs", 6, "--fraction", 0.5, *more)]
+        return [
+            *program,
+            *command(data, output, "--backbone", narrow.backbone, "--epochs", 6, "--fraction", 0.5, *more),
+        ]
 
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     subprocess.run(run(unbroken), check=True, env=environment, capture_output=True)
