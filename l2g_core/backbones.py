@@ -113,6 +113,24 @@ def load_backbone(name: str, *, layers: int | None = None, pretrained: bool = Tr
     return _without_embeddings(model)
 
 
+def backbone_width(name: str) -> int:
+    """The width of a language model by name or local folder, without reading its weights.
+
+    Raises
+    ------
+    InputError
+        It is nowhere to be found.
+    """
+    from transformers import AutoConfig
+
+    source = BACKBONES.get(name, Source(name))
+    if source.config is not None:
+        return source.config["hidden_size"]
+    where = source.where if isinstance(source.where, str) else source.where()
+    with _explained(name, where), _quiet():
+        return AutoConfig.from_pretrained(where).hidden_size
+
+
 def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbeddings:
     """The tokenizer and the embedding layer of a language model by name or local folder.
 

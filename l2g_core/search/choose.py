@@ -16,8 +16,9 @@ from l2g_core.embedders import EMBEDDERS
 from l2g_core.errors import InputError
 from l2g_core.files import write_json
 from l2g_core.model import L2GConfig
+from l2g_core.search.network import build
 from l2g_core.search.options import SearchOptions
-from l2g_core.search.training import Task, batches, batches_per_epoch, build, descend, in_words, score
+from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
 from l2g_core.training_state import differences, seeded_epoch
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def one_epoch(
     embedder: str, task: Task, config: L2GConfig, options: SearchOptions, device: str, shown: bool = True
 ) -> float | None:
     """Train a family with its default operators on every batch once; its validation score."""
-    model = build(config, embedder, None, options.seed).to(device)
+    model = build(config, embedder, seed=options.seed).to(device)
     optimizer = torch.optim.SGD(
         model.parameters(), options.choice_learning_rate, options.momentum, weight_decay=options.weight_decay
     )
@@ -95,7 +96,7 @@ def _known(state: Path, identity: Mapping[str, Any]) -> Scores:
         then, scores = stored["identity"], stored["scores"]
     except (ValueError, KeyError) as error:
         raise InputError(f"{state}: not the scores of a search ({error}); remove it to start afresh") from error
-    different = list(differences(then, json.loads(json.dumps(identity))))
+    different = list(differences(then, identity))
     if different:
         raise InputError(
             f"{state}: is of a search with other {', '.join(different)}; use another --output, or the same settings"

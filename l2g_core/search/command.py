@@ -25,7 +25,6 @@ from l2g_core.data_options import data_options, open_labelled
     show_default=True,
     help="The language model that the embedder is for: it gives the width.",
 )
-@click.option("--tokens", type=click.IntRange(1), default=512, show_default=True, help="As for l2g finetune.")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
 @click.option(
     "--space",
@@ -68,7 +67,6 @@ def search(shown: bool, table: Path, output: Path, **given: Any) -> None:
         sequence_length=data.data.longest,
         task=given["task"],
         embedder_width=given["embedder_width"],
-        target_tokens=given["tokens"],
         backbone=given["backbone"],
         dropout=given["dropout"],
     )
