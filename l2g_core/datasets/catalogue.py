@@ -113,7 +113,7 @@ def _open_file(path: Path, targets: Sequence[str] | None, seed: int) -> Labelled
 
 def _suggestion(name: str) -> str:
     near = difflib.get_close_matches(name, DATASETS, 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0]!r}" if near else ""
 
 
 def _told(data: Labelled) -> Labelled:

@@ -36,5 +36,5 @@ def file_of(experiment: str | Path) -> Path:
     if str(experiment) in names:
         return FOLDER / f"{experiment}.toml"
     near = difflib.get_close_matches(str(experiment), names, 1, 0.5)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
+    meant = f"; did you mean {near[0]!r}" if near else ""
     raise InputError(f"no experiment {str(experiment)!r}{meant}; 'l2g experiments' lists them, a file ends in .toml")

@@ -136,7 +136,7 @@ def _hint(section: str, key: str) -> str:
 
 def _meant(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0]!r}" if near else ""
 
 
 def _list(names: Iterable[str]) -> str:
