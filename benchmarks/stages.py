@@ -1,0 +1,120 @@
+"""What the stages and the text model are worth on real data: one table per experiment.
+
+    python benchmarks/stages.py --experiment deepstarr-small --data-dir FOLDER --output runs/stages
+
+The same rows, splits and seed for all: L2G in three stages; with random weights in place of the pre-trained ones;
+without a transformer; and the DeepSTARR CNN, trained on the same rows for about as long as L2G took. The epoch with the
+best validation score is kept, then the test split is read once. Run it again to go on after an interruption.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from l2g_core.baselines.deepstarr import DeepSTARR, DeepSTARRConfig
+from l2g_core.datasets import Labelled
+from l2g_core.experiments.resolve import Experiment, resolve
+from l2g_core.files import write_json
+from l2g_core.finetune import FinetuneOptions, finetune
+from l2g_core.labels import class_names
+from l2g_core.search.result import read_search
+from l2g_core.train import train
+
+EXPERT = FinetuneOptions(batch_size=128, new_learning_rate=2e-3, weight_decay=0.0, warmup_epochs=0.0)
+MOST_EPOCHS = 60
+RANDOM = "model.backbone_pretrained=false"
+
+
+@click.command()
+@click.option("--experiment", required=True, help="See 'l2g experiments'.")
+@click.option("--data-dir", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path))
+@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="As for 'l2g train'.")
+@click.option("--threads", type=int, help="[default: torch's own]")
+def main(experiment: str, data_dir: Path, output: Path, flags: tuple[str, ...], threads: int | None) -> None:
+    """Train all four, and print validation and test scores with the seconds taken."""
+    if threads:
+        torch.set_num_threads(threads)
+
+    def resolved(*more: str) -> Experiment:
+        return resolve(experiment, (*flags, *more), data_dir=str(data_dir))
+
+    folder = output / experiment
+    rows = {"L2G": run(folder / "l2g", resolved())}
+    rows["L2G, random transformer"] = run(folder / "random", resolved(*operators(folder / "l2g"), RANDOM))
+    for stage in ("search", "align"):
+        if (folder / "l2g" / stage).is_dir() and not (folder / "none" / stage).exists():
+            shutil.copytree(folder / "l2g" / stage, folder / "none" / stage)  # the stages before it are the same
+    rows["L2G, no transformer"] = run(folder / "none", resolved("model.backbone_training=none"))
+    rows["DeepSTARR CNN"] = expert(folder / "cnn", resolved(), rows["L2G"]["seconds"])
+    print_table(rows)
+
+
+def operators(folder: Path) -> tuple[str, ...]:
+    """The operators that were found are given to the others, which do not search again."""
+    if not (folder / "search").is_dir():
+        return ()
+    embedder, found = read_search(folder / "search")
+    kept = () if found is None else (f"model.operators={json.dumps([list(pair) for pair in found])}",)
+    return ("stages.search=false", f"model.embedder={embedder}", *kept)
+
+
+def run(folder: Path, experiment: Experiment) -> dict[str, Any]:
+    return timed(folder, lambda: train(experiment, folder, resume=folder.exists()))
+
+
+def timed(folder: Path, work: Any) -> dict[str, Any]:
+    """Scores and seconds, stored: what is finished is not run again."""
+    path = folder / "timed.json"
+    if not path.exists():
+        start = time.monotonic()
+        metrics = work()
+        write_json(path, {"seconds": time.monotonic() - start} | {k: metrics[k] for k in ("metric", "val", "test")})
+    return json.loads(path.read_text())
+
+
+def expert(folder: Path, experiment: Experiment, seconds: float) -> dict[str, Any]:
+    """The CNN for as many epochs as fit into the seconds, by the time of one."""
+    data = experiment.open_data()
+    task = experiment.sections["model"]["task"]
+    targets = class_names(data) if task == "classification" else data.targets
+
+    def learn(place: Path, epochs: int) -> dict[str, Any]:
+        torch.manual_seed(0)
+        model = DeepSTARR(DeepSTARRConfig(targets, data.data.longest, task, ""))
+        return finetune(model, data, place, FinetuneOptions(**{**vars(EXPERT), "epochs": epochs}))
+
+    def work() -> dict[str, Any]:
+        epochs = max(1, min(MOST_EPOCHS, int(seconds / seconds_per_epoch(data, learn))))
+        return learn(folder, epochs)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return timed(folder, work)
+
+
+def seconds_per_epoch(data: Labelled, learn: Any) -> float:
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.monotonic()
+        learn(Path(scratch), 1)
+        return time.monotonic() - start
+
+
+def print_table(rows: dict[str, dict[str, Any]]) -> None:
+    targets = list(next(iter(rows.values()))["test"])
+    click.echo(f"| | {' | '.join(f'{s} {t}' for s in ('validation', 'test') for t in targets)} | seconds |")
+    click.echo("|---" * (2 * len(targets) + 2) + "|")
+    for name, row in rows.items():
+        scores = " | ".join(f"{row[split][t]:.3f}" for split in ("val", "test") for t in targets)
+        click.echo(f"| {name} | {scores} | {row['seconds']:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
