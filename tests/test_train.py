@@ -42,17 +42,22 @@ warmup_epochs = 1.0
 """
 
 
-@pytest.fixture
-def toml(tmp_path: Path) -> Path:
+def write(folder: Path) -> Path:
+    """A table and an experiment about it."""
     made = plant(120, 60, seed=0)
     rows = zip(made.sequences, made.activities["dev"], strict=True)
     splits = ["train"] * 80 + ["val"] * 20 + ["test"] * 20
     lines = [f"{s}\t{d:.4f}\t{split}" for (s, d), split in zip(rows, splits, strict=True)]
-    table = tmp_path / "t.tsv"
+    table = folder / "t.tsv"
     table.write_text("sequence\tdev\tsplit\n" + "\n".join(lines) + "\n")
-    path = tmp_path / "small.toml"
+    path = folder / "small.toml"
     path.write_text(SMALL.format(table=table))
     return path
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return write(tmp_path)
 
 
 def mtimes(folder: Path) -> dict[str, int]:
@@ -112,38 +117,40 @@ def test_the_test_split_is_not_read_before_the_end(toml: Path, tmp_path: Path) -
     assert second["test"]["dev"] == pytest.approx(-first["test"]["dev"])
 
 
+def command(toml: Path, output: Path, *more: str) -> list[str]:
+    """``l2g train`` in a process of its own, with epochs enough to be killed in."""
+    longer = [f"{stage}.epochs=4" for stage in ("search", "align", "finetune")]
+    flags = [part for flag in longer for part in ("--set", flag)]
+    program = "from l2g_core.cli import main; main()"
+    where = ["--output", str(output), "--device", "cpu"]
+    return [sys.executable, "-c", program, "train", str(toml), *where, *flags, *more]
+
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing befell; the experiment lies beside it."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    subprocess.run(command(write(folder), folder / "run"), check=True, env=ENVIRONMENT, capture_output=True)
+    return folder / "run"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "state", ["search/search.safetensors", "align/training.safetensors", "model/training.safetensors"]
 )
-def test_kill_9_in_any_stage_and_resume_ends_with_the_same_files(state: str, toml: Path, tmp_path: Path) -> None:
-    program = "from l2g_core.cli import main; main()"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-
-    def command(output: Path, *more: str) -> list[str]:
-        flags = ["--set", "search.epochs=6", "--set", "align.epochs=6", "--set", "finetune.epochs=5"]
-        return [
-            sys.executable,
-            "-c",
-            program,
-            "train",
-            str(toml),
-            "--output",
-            str(output),
-            "--device",
-            "cpu",
-            *flags,
-            *more,
-        ]
-
-    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    subprocess.run(command(unbroken), check=True, env=environment, capture_output=True)
-    process = subprocess.Popen(command(broken), env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+def test_kill_9_in_any_stage_and_resume_ends_with_the_same_files(state: str, unbroken: Path, tmp_path: Path) -> None:
+    toml, broken = unbroken.parent / "small.toml", tmp_path / "broken"
+    process = subprocess.Popen(
+        command(toml, broken), env=ENVIRONMENT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     while process.poll() is None and not (broken / state).exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it finished before it could be killed; give it more to do"
     assert not (broken / "model" / "stage.json").exists()
-    subprocess.run(command(broken, "--resume"), check=True, env=environment, capture_output=True)
+    subprocess.run(command(toml, broken, "--resume"), check=True, env=ENVIRONMENT, capture_output=True)
     for name in ("model/metrics.json", "model/model.safetensors", "align/embedder.safetensors"):
         assert (broken / name).read_bytes() == (unbroken / name).read_bytes(), name
