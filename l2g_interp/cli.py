@@ -320,7 +320,7 @@ def export(kind: str, output: Path, chrom_sizes: Path | None, **given: Any) -> N
     bigwig      contribution of every base, for IGV and UCSC: contributions.TARGET.bw
     bed         the stretches (seqlets) of all motifs, on the genome
     meme        the motifs, for any motif tool
-    tables      sequences.tsv and patterns.tsv
+    tables      sequences.tsv, patterns.tsv (with effects and hits) and pairs.tsv
     logos       every logo as SVG and PNG, and logos.tsv, which says what they show
 
     bigwig needs, and bed uses, genome coordinates: attributions of '--bed' with '--genome' have them.
