@@ -63,14 +63,18 @@ def co_occurrences(target: str, places: dict[str, Seqlets], n: int) -> list[CoOc
     for k in np.lexsort((-counts, q_values)).tolist():
         first, second = (names[i] for i in both[k])
         apart = distances(places[first], places[second])
-        found.append(
-            CoOccurrence(
-                target, first, second, *sizes[k].tolist(), int(counts[k]),
-                expected=float(sizes[k].prod()) / max(1, n),
-                q_value=float(q_values[k]),
-                distance=float(np.median(np.abs(apart))) if len(apart) else float("nan"),
-            )
-        )  # fmt: skip
+        row = CoOccurrence(
+            target=target,
+            first=first,
+            second=second,
+            with_first=int(sizes[k, 0]),
+            with_second=int(sizes[k, 1]),
+            together=int(counts[k]),
+            expected=float(sizes[k].prod()) / max(1, n),
+            q_value=float(q_values[k]),
+            distance=float(np.median(np.abs(apart))) if len(apart) else float("nan"),
+        )
+        found.append(row)
     return found
 
 

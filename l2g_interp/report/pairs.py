@@ -72,5 +72,11 @@ def _pair(context: Context, numbers: CoOccurrence, patterns: dict[str, Pattern],
         limits=(-FARTHEST, FARTHEST),
         bins=40,
     )
-    names, anchors = (_told_apart(context, p) for p in (first, second)), (context.anchor(p) for p in (first, second))
-    return Pair(numbers, *names, *anchors, Markup(chart))
+    return Pair(
+        numbers,
+        first=_told_apart(context, first),
+        second=_told_apart(context, second),
+        first_anchor=context.anchor(first),
+        second_anchor=context.anchor(second),
+        chart=Markup(chart),
+    )
