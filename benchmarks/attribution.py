@@ -8,13 +8,14 @@ of the sequence and its references, and one backward to the input of the referen
 from __future__ import annotations
 
 import json
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -217,8 +218,9 @@ def measure(
 
 
 def peak_rss() -> float:
-    """MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """MiB; not ``ru_maxrss``, which a process inherits from the one that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
 
 
 def peak_of(name: str, method: str, *settings: Any) -> float:

@@ -1,17 +1,17 @@
-"""The real job: the published DeepSTARR network on the strongest test enhancers, through ``l2g-interp run``.
+"""The real job: the published DeepSTARR network on the strongest test enhancers, through every stage of ``l2g-interp``.
 
     python benchmarks/real_run.py --data ../shared/data --output runs/deepstarr
 
 Takes the test sequences with the highest predicted dev and those with the highest predicted hk, explains both targets
-against 100 references, compares the motifs with both databases of the paper, and prints the table of its Figures 8
-and 9 with the time of each stage. Run it again with --resume after an interruption.
+against 100 references, compares the motifs with both databases of the paper, plants them, finds their hits, and prints
+the table of its Figures 8 and 9 with that evidence and the time of each stage. Run it again with --resume after an
+interruption.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-import json
 import time
 from pathlib import Path
 
@@ -19,8 +19,8 @@ import click
 
 from l2g_core.cli import main as l2g
 from l2g_interp.cli import main as l2g_interp
-from l2g_interp.records import Match, read_table
-from l2g_interp.tomtom import SIGNIFICANT_Q
+from l2g_interp.exports import pattern_rows
+from l2g_interp.run_folder import read_run
 
 TARGETS = ("dev", "hk")
 
@@ -40,30 +40,28 @@ def main(data: Path, output: Path, top: int, references: int, core_promoter: boo
     fasta, observed, checkpoint = output / "strongest.fa", output / "observed.tsv", output / "model"
     n = write_inputs(data / "deepstarr" / "activity.tsv.gz", fasta, observed, top)
     run(l2g, "import-deepstarr", data / "deepstarr" / "deepstarr.model.h5", "--output", checkpoint)
-    start = time.monotonic()
-    attributions = output / "attributions.h5"
-    resumed = ["--resume"] if resume else []
-    run(l2g_interp, "attribute", "--model", checkpoint, "--fasta", fasta, "--references", references,
-        "--output", attributions, *resumed)  # fmt: skip
-    attributed = time.monotonic()
     databases = ("onthefly", "flyfactorsurvey", *(["core-promoter"] if core_promoter else []))
     named = [option for name in databases for option in ("--database", name)]
-    run(l2g_interp, "motifs", "--attributions", attributions, "--output", output)
-    run(
-        l2g_interp,
-        "match",
-        "--motifs",
-        output,
-        "--motif-dir",
-        data / "motifs",
-        *named,
-        "--output",
-        output / "matches.tsv",
-    )
-    run(l2g_interp, "report", "--run", output, "--observed", observed, "--output", output / "report.html")
+    attributions, matches = output / "attributions.h5", output / "matches.tsv"
+    stages: dict[str, list[object]] = {
+        "attribute": ["--model", checkpoint, "--fasta", fasta, "--references", references, "--output", attributions],
+        "motifs": ["--attributions", attributions, "--output", output],
+        "match": ["--motifs", output, "--motif-dir", data / "motifs", *named, "--output", matches],
+        "validate": ["--model", checkpoint, "--run", output],
+        "hits": ["--run", output],
+        "report": ["--run", output, "--observed", observed, "--output", output / "report.html"],
+    }
+    stages["attribute"] += ["--resume"] if resume else []
+    seconds = {name: timed(name, *options) for name, options in stages.items()}
     print_table(output)
-    whole = time.monotonic() - start
-    click.echo(f"{n} sequences, {references} references: attribution {attributed - start:.0f} s, in all {whole:.0f} s")
+    told = ", ".join(f"{name} {took:.1f}" for name, took in seconds.items())
+    click.echo(f"{n} sequences, {references} references; seconds: {told}; in all {sum(seconds.values()):.0f}")
+
+
+def timed(*arguments: object) -> float:
+    start = time.monotonic()
+    run(l2g_interp, *arguments)
+    return time.monotonic() - start
 
 
 def run(program: click.Group, *arguments: object) -> None:
@@ -85,15 +83,19 @@ def write_inputs(table: Path, fasta: Path, observed: Path, top: int) -> int:
 
 
 def print_table(output: Path) -> None:
-    """Every pattern with its best match, and the completeness of each target."""
-    steps = json.loads((output / "run.json").read_text())["steps"]
-    for target, numbers in steps["attribute"]["targets"].items():
+    """Every pattern with its best match and what is known of it, and the completeness of each target."""
+    found = read_run(output)
+    for target, numbers in found.provenance["steps"]["attribute"]["targets"].items():
         click.echo(f"{target}: completeness error {numbers['completeness_error']:.1e}")
-    click.echo("| target | pattern | seqlets | nearest | database | q |\n|---|---|---|---|---|---|")
-    for m in read_table(output / "matches.tsv", Match, "l2g-interp match"):
-        if m.rank == 1:
-            q = f"{m.q_value:.1e}" + ("" if m.q_value <= SIGNIFICANT_Q else " (not significant)")
-            click.echo(f"| {m.target} | {m.pattern} | {m.n_seqlets} | {m.label} | {m.database} | {q} |")
+    click.echo("| | pattern | seqlets | name | database | q | one copy: effect | control | excess | hits |")
+    click.echo("|---" * 10 + "|")
+    patterns = [p for of_target in found.patterns.values() for p in of_target]
+    for r in pattern_rows(patterns, found.matches, found.effects, found.hits):
+        effect = f"{r.effect:+.2f} [{r.effect_low:+.2f}, {r.effect_high:+.2f}]"
+        excess = f"{r.excess:+.2f} [{r.excess_low:+.2f}, {r.excess_high:+.2f}]"
+        cells = (r.target, r.consensus, r.n_seqlets, r.name, r.database, f"{r.q_value:.1e}", effect,
+                 f"{r.control:+.2f}", excess, r.n_hits)  # fmt: skip
+        click.echo(f"| {' | '.join(map(str, cells))} |")
 
 
 if __name__ == "__main__":

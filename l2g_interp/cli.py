@@ -40,6 +40,7 @@ def main(ctx: click.Context, quiet: bool) -> None:
         l2g-interp match --motifs results --output results/matches.tsv
         l2g-interp validate --model CKPT --run results
         l2g-interp hits --run results
+        l2g-interp plant --model CKPT --run results --motif Trl
         l2g-interp report --run results --output results/report.html
     No data at hand:  l2g-interp demo --output demo
     """
@@ -221,6 +222,50 @@ def validate(shown: bool, folder: Path, output: Path | None, **given: Any) -> No
 
 
 @main.command()
+@click.option("--model", required=True, help="The model that the run was attributed with, given in the same way.")
+@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
+@click.option("--motif", "wanted", multiple=True, required=True, help="Id, or word of a name, such as Trl; repeatable.")
+@click.option(
+    "--database", "databases", multiple=True, default=DEFAULT_DATABASES, show_default=True, help="As for 'match'."
+)
+@click.option("--motif-dir", type=PATH, help="Folder with your own copies of the databases.")
+@validate_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws backgrounds, positions and letters.")
+@click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: 64]")
+@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+@click.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning.")
+@click.option("--output", type=PATH, help="Table to write.  [default: planted.tsv in the run's folder]")
+@click.pass_obj
+def plant(
+    shown: bool,
+    folder: Path,
+    wanted: tuple[str, ...],
+    databases: tuple[str, ...],
+    motif_dir: Path | None,
+    output: Path | None,
+    **given: Any,
+) -> None:
+    """What known motifs do that the run did not find: planted into shuffled sequences, as 'validate' does.
+
+    \b
+        l2g-interp plant --model CKPT --run results --motif Trl --motif twi
+    """
+    import motif_db
+    from l2g_interp.evidence import named, plant_files
+
+    known = [motif for name in databases for motif in motif_db.load(name, motif_dir=motif_dir)]
+    motifs = {(motif.database, motif.id): motif for name in wanted for motif in named(known, name)}  # each once
+    table = writable_file(output) if output else folder / "planted.tsv"
+    insisted = {"device": given["device"], "other_model": given["other_model"], "shown": shown}
+    effects = plant_files(given["model"], folder, list(motifs.values()), table, _planting(given), **insisted)
+    for e in effects:
+        if e.copies == min(effect.copies for effect in effects):
+            interval = f"{e.excess:+.3f} [{e.excess_low:+.3f}, {e.excess_high:+.3f}]"
+            click.echo(f"{e.target}\t{e.pattern}\t{interval} beyond control, with {e.copies} planted")
+    click.echo(table)
+
+
+@main.command()
 @click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
 @quantile_option
 @click.option("--bed", type=PATH, help="BED file to write.  [default: hits.bed beside the table]")
@@ -320,7 +365,7 @@ def export(kind: str, output: Path, chrom_sizes: Path | None, **given: Any) -> N
     bigwig      contribution of every base, for IGV and UCSC: contributions.TARGET.bw
     bed         the stretches (seqlets) of all motifs, on the genome
     meme        the motifs, for any motif tool
-    tables      sequences.tsv and patterns.tsv
+    tables      sequences.tsv, patterns.tsv (with effects and hits) and pairs.tsv
     logos       every logo as SVG and PNG, and logos.tsv, which says what they show
 
     bigwig needs, and bed uses, genome coordinates: attributions of '--bed' with '--genome' have them.
@@ -402,13 +447,17 @@ def _doses(text: str) -> tuple[int, ...]:
     return doses
 
 
-def _validate(folder: Path, output: Path, given: dict[str, Any], shown: bool) -> None:
-    from l2g_interp.evidence import validate_files
+def _planting(given: dict[str, Any]) -> Any:
     from l2g_interp.validate import ValidateOptions
 
-    options = ValidateOptions(given["backgrounds"], _doses(given["copies"]), given["seed"], given["batch_size"])
+    return ValidateOptions(given["backgrounds"], _doses(given["copies"]), given["seed"], given["batch_size"])
+
+
+def _validate(folder: Path, output: Path, given: dict[str, Any], shown: bool) -> None:
+    from l2g_interp.evidence import validate_files
+
     insisted = {key: given.get(key, False) for key in ("other_model", "randomised")}
-    validate_files(given["model"], folder, output, options, device=given["device"], shown=shown, **insisted)
+    validate_files(given["model"], folder, output, _planting(given), device=given["device"], shown=shown, **insisted)
 
 
 def _hits(folder: Path, output: Path, bed: Path, quantile: float, shown: bool) -> None:

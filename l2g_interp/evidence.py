@@ -6,11 +6,14 @@ Each notes in ``run.json`` which motifs its table is about, so that `run_folder.
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from l2g_core.dna import Sequences, decode
 from l2g_core.errors import InputError
@@ -19,9 +22,10 @@ from l2g_interp.backgrounds import Backgrounds, draw_backgrounds, draw_rows
 from l2g_interp.exports.genome import write_hits_bed
 from l2g_interp.hits import QUANTILE, Caller, calibrate, find_hits, n_blocks, recovered
 from l2g_interp.models import OpenModel, open_model
-from l2g_interp.records import Effect, Hit, read_attributions, read_overview, write_table
+from l2g_interp.records import Effect, Hit, Pattern, Seqlets, read_attributions, read_overview, write_table
 from l2g_interp.run_folder import attributions_of, evidence_stamp, read_all_patterns, record
 from l2g_interp.validate import CONFIDENCE, RESAMPLES, ValidateOptions, validate_in_turn
+from motif_db.motif import Motif
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +87,65 @@ def validate_files(
     record(output.parent, "validate", content | evidence_stamp(output, found))
     log.info("planted %d patterns into %d backgrounds", len(patterns), len(backgrounds))
     return effects
+
+
+def plant_files(
+    spec: str,
+    folder: Path,
+    motifs: Sequence[Motif],
+    output: Path,
+    options: ValidateOptions,
+    *,
+    device: str | None = None,
+    other_model: bool = False,
+    shown: bool = True,
+) -> list[Effect]:
+    """Plant motifs of databases, whether the run found them or not, and write what every target does into ``output``.
+
+    Rows are those of `validate_files`, with database, id and label in place of the pattern's name.
+
+    Raises
+    ------
+    InputError
+        As `validate_files`.
+    """
+    options.check()
+    path = attributions_of(folder)
+    model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
+    targets = [t for t in names if t in read_overview(path).by_target]
+    patterns = [_as_pattern(motif, target) for motif in motifs for target in targets]
+    in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+    effects = [effect for of_pattern, _ in in_turn for effect in of_pattern]
+    write_table(output, effects, Effect)
+    record(output.parent, "plant", provenance | asdict(options) | {"motifs": [_called(m) for m in motifs]})
+    return effects
+
+
+def _as_pattern(motif: Motif, target: str) -> Pattern:
+    """A motif of a database as if it had been found: the PPM is its CWM, so flat ends are trimmed."""
+    none = np.empty(0, dtype=np.int64)
+    seqlets = Seqlets(none, none, none, none.astype(bool))
+    return Pattern(target, _called(motif), "+", motif.ppm, motif.ppm, motif.ppm, seqlets)
+
+
+def _called(motif: Motif) -> str:
+    return f"{motif.database} {motif.id} {motif.label or motif.name}".strip()
+
+
+def named(motifs: Sequence[Motif], name: str) -> list[Motif]:
+    """Those with this id, or with this word in their name or label, in whatever case.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", re.IGNORECASE)
+    found = [m for m in motifs if name == m.id or word.search(m.name) or word.search(m.label)]
+    if not found:
+        databases = ", ".join(dict.fromkeys(m.database for m in motifs))
+        raise InputError(f"no motif {name!r} in {databases}; give an id, or a word of a name or label")
+    return found
 
 
 def hit_files(

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -25,6 +25,11 @@ ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT, RECORD = (
     "attributions.h5", "matches.tsv", "matches.motifs.json", "validation.tsv", "hits.tsv", "report.html", "run.json",
 )  # fmt: skip
 VERSIONS = ("l2g-interp", "torch", "numpy", "h5py", "transformers", "captum", "modisco-lite", "memelite", "dinuc_shuf")
+
+
+class Evidence(TypedDict):
+    effects: list[Effect]
+    hits: list[Hit]
 
 
 def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
@@ -60,9 +65,17 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
         provenance=run,
         notes=motifs["notes"],
         observed=read_observed(observed, attributions) if observed else {},
-        effects=_evidence(folder / EFFECTS, "validate", Effect, run, patterns),
-        hits=_evidence(folder / HITS, "hits", Hit, run, patterns),
+        **read_evidence(folder, patterns),
     )
+
+
+def read_evidence(folder: Path, patterns: dict[str, list[Pattern]]) -> Evidence:
+    """What planting these motifs did, and where they occur; empty where it is not known of them."""
+    run = read_record(folder)
+    return {
+        "effects": _evidence(folder / EFFECTS, "validate", Effect, run, patterns),
+        "hits": _evidence(folder / HITS, "hits", Hit, run, patterns),
+    }
 
 
 def attributions_of(folder: Path) -> Path:

@@ -85,6 +85,27 @@ def test_validate_writes_effects_and_what_was_done(folder: Path) -> None:
     assert (folder / "validation.tsv").read_bytes() != again
 
 
+def test_known_motifs_are_planted_though_no_run_found_them(folder: Path) -> None:
+    matrices = {"M1 ap1": "ATGACTCA", "M2 nothing": "CCGTTACCG"}
+    table = folder / "own.meme"
+    table.write_text("MEME version 4\n\nALPHABET= ACGT\n\n" + "".join(meme(*item) for item in matrices.items()))
+    known = ("plant", *MODEL, "--run", folder, "--database", table, "--backgrounds", 20, "--copies", "1,2")
+    said = run(*known, "--motif", "AP1", "--motif", "M2")
+    rows = read_table(folder / "planted.tsv", Effect, "x")
+    assert [(r.target, r.copies, round(r.effect)) for r in rows if "M1" in r.pattern] == [
+        ("act", 1, 2), ("act", 2, 4), ("rep", 1, 0), ("rep", 2, 0),
+    ]  # fmt: skip
+    assert {round(r.effect) for r in rows if "M2" in r.pattern} == {0}
+    assert "M1 ap1" in said
+    assert "validate" not in steps(folder)  # the table of the run's own motifs is left alone
+    refused(*known, "--motif", "Trl", words=("no motif 'Trl' in", "a word of a name"))
+
+
+def meme(name: str, consensus: str) -> str:
+    rows = "".join(" ".join(f"{x:.6f}" for x in column) + "\n" for column in dna.one_hot([consensus])[0].T)
+    return f"MOTIF {name}\nletter-probability matrix: alength= 4 w= {len(consensus)} nsites= 20 E= 0\n{rows}\n"
+
+
 def test_another_model_is_refused_unless_one_insists(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     other = ("validate", "--model", "counting_model:other", "--run", folder, "--backgrounds", 10)
     refused(*other, words=("attributions.h5: the attributions were made with", "counting_model:other", "--other-model"))

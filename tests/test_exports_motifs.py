@@ -16,6 +16,7 @@ import motif_db
 from l2g_core.dna import Interval
 from l2g_interp import exports
 from l2g_interp.cli import EXPORT_FORMATS, main
+from l2g_interp.co_occurrence import CoOccurrence
 from l2g_interp.exports.command import FORMATS
 from l2g_interp.exports.motif_files import LogoFile, _write_logo
 from l2g_interp.motifs import trimmed
@@ -82,7 +83,10 @@ def test_no_pattern_no_meme(tmp_path):
 
 
 def test_tables(run, tmp_path):
-    sequences, patterns = exports.write_tables(patterns_of(run), run.matches, run.attributions, tmp_path / "new")
+    evidence = {"effects": run.effects, "hits": run.hits}
+    sequences, patterns, pairs = exports.write_tables(
+        patterns_of(run), run.matches, run.attributions, tmp_path / "new", **evidence
+    )
     rows = read_table(sequences, exports.SequenceRow, "x")
     stored = read_attributions(run.attributions)
     assert [(r.target, r.id) for r in rows] == [(t, i) for t in ("dev", "hk") for i in stored.ids]
@@ -98,6 +102,15 @@ def test_tables(run, tmp_path):
     assert found[2].reason.startswith("no significant match: the nearest, repressor")
     assert "ATGACTCA" in found[0].consensus
     assert found[2].contribution < 0 < found[0].contribution
+    known = next(e for e in run.effects if (e.target, e.pattern, e.copies) == ("dev", found[0].pattern, 1))
+    assert (found[0].excess, found[0].control) == pytest.approx((known.excess, known.control))
+    mine = [hit for hit in run.hits if (hit.target, hit.pattern) == ("dev", found[0].pattern)]
+    assert (found[0].n_hits, found[0].n_sequences_hit) == (len(mine), len({hit.row for hit in mine}))
+    both = read_table(pairs, CoOccurrence, "x")
+    assert len(both) == 2 * 3  # three patterns of each of two targets
+    for row in both:
+        rows = [{h.row for h in run.hits if (h.target, h.pattern) == (row.target, n)} for n in (row.first, row.second)]
+        assert (row.with_first, row.with_second, row.together) == (len(rows[0]), len(rows[1]), len(rows[0] & rows[1]))
 
 
 def test_tables_tell_coordinates_where_they_are_known_and_take_one_target(run, tmp_path):
@@ -111,6 +124,8 @@ def test_tables_tell_coordinates_where_they_are_known_and_take_one_target(run, t
 
 def test_a_pattern_that_was_not_compared_says_so(run):
     (row,) = exports.pattern_rows(patterns_of(run)[:1], [])
+    assert np.isnan(row.excess)
+    assert row.n_hits == -1
     assert (row.name, row.q_value, row.motif_id) == ("pattern 0", 1.0, "")
     assert row.reason.startswith("no significant match")
 
@@ -170,7 +185,7 @@ def test_the_formats_offered_are_those_there_are():
         ("chrombpnet", ["--target", "hk"], {"x"}),
         ("bed", [], {"x"}),
         ("meme", ["--target", "hk"], {"x"}),
-        ("tables", [], {"x/sequences.tsv", "x/patterns.tsv"}),
+        ("tables", [], {"x/sequences.tsv", "x/patterns.tsv", "x/pairs.tsv"}),
         ("logos", ["--target", "hk", "--pattern", "pos_patterns.pattern_1"], None),
     ],
 )

@@ -28,7 +28,7 @@ def test_who_imports_whom() -> None:
 
 @pytest.mark.slow
 def test_types() -> None:
-    run(str(Path(sys.executable).parent / "pyright"))
+    run(str(Path(sys.executable).parent / "pyright"), "--pythonpath", sys.executable)
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -332,8 +332,9 @@ def test_an_interrupt_takes_the_process_and_its_children_down(tmp_path):
     """Ctrl-C in a run: no TF-MoDISco, nor any process that it forked, goes on by itself."""
     pid_file = tmp_path / "pid"
     child = f"import os, time; os.fork(); open({str(pid_file)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
-    script = (
-        f"import sys; from l2g_interp import modisco_run; modisco_run.run_process([sys.executable, '-c', {child!r}])"
+    script = (  # a shell's background jobs ignore Ctrl-C, and hand that down
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"from l2g_interp import modisco_run; modisco_run.run_process([sys.executable, '-c', {child!r}])"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, env=environment)

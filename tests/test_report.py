@@ -10,6 +10,7 @@ from planted import planted
 from planted_run import hostile_run, planted_run
 
 from l2g_core.errors import InputError
+from l2g_interp.co_occurrence import adjusted, chance, distances
 from l2g_interp.figures import decimals_for, figure, fixed
 from l2g_interp.records import Match, Pattern, Run, Seqlets, read_attributions, write_attributions
 from l2g_interp.report import SECTIONS, write_report
@@ -17,7 +18,6 @@ from l2g_interp.report.charts import MANY_POINTS, histogram, nice_ticks, scatter
 from l2g_interp.report.checks import enough, pearson
 from l2g_interp.report.context import ReportOptions, family, load_context
 from l2g_interp.report.effects import warning
-from l2g_interp.report.pairs import adjusted, chance, distances
 from l2g_interp.report.seqlets import seqlet_evidence
 from l2g_interp.report.tracks import Box, _box_text, _lanes
 
@@ -463,10 +463,10 @@ def test_motifs_that_always_occur_together_come_first(run):
     (group,) = SECTIONS["pairs"].build(context)
     best = group.pairs[0]
     assert {best.first, best.second} == {"AP-1", "GATA"}
-    assert best.together == 20
-    assert best.expected == pytest.approx(20 * 20 / 60)
-    assert best.q_value < 1e-9
-    assert best.distance == pytest.approx(30, abs=2)
+    assert best.numbers.together == 20
+    assert best.numbers.expected == pytest.approx(20 * 20 / 60)
+    assert best.numbers.q_value < 1e-9
+    assert best.numbers.distance == pytest.approx(30, abs=2)
 
 
 def test_namesakes_are_told_apart(run):

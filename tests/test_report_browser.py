@@ -3,10 +3,12 @@
 import json
 import shutil
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import real_run
 from planted_run import hostile_run, planted_run
 
 from l2g_interp.report import write_report
@@ -49,14 +51,32 @@ def chrome(tmp_path_factory):
     driver.quit()
 
 
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, shared) -> Path:
+    """The report of a real run: the published network on some of the strongest test enhancers, through every stage."""
+    folder = tmp_path_factory.mktemp("real")
+    real_run.main(
+        ["--data", str(shared), "--output", str(folder), "--core-promoter", "--top", "300", "--references", "10"],
+        standalone_mode=False,
+    )
+    return folder / "report.html"
+
+
 @pytest.fixture
 def shown(chrome, report):
     """The report, freshly opened at desktop width."""
+    with opened(chrome, report):
+        yield chrome
+
+
+@contextmanager
+def opened(chrome, page: Path):
+    """The page at desktop width; afterwards: no complaint in the console, no request over the network."""
     resize(chrome, 1280)
     chrome.get_log("browser")
     chrome.get_log("performance")
-    chrome.get(report.as_uri())
-    yield chrome
+    chrome.get(page.as_uri())
+    yield
     assert chrome.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
@@ -277,6 +297,39 @@ def test_an_accessibility_checker_finds_nothing(chrome, request, which, width, s
     found = axe.run()
     assert len(found["passes"]) > 20
     assert found["violations"] == [], axe.report(found["violations"])
+
+
+@pytest.mark.slow
+def test_the_report_of_a_real_run(chrome, real):
+    """Sort, filter, open a pattern, search a sequence, follow a link to its track, print; then the checker."""
+    from selenium_axe_python import Axe
+
+    with opened(chrome, real):
+        names = texts(chrome, ".motif-name")
+        assert len(names) > 3
+        assert any("DRE" in name for name in names)
+        click(chrome, "#table-motifs-1 th:nth-child(1) .sort")
+        assert texts(chrome, "#table-motifs-1 .motif-name") == sorted(
+            texts(chrome, "#table-motifs-1 .motif-name"), key=str.lower
+        )
+        write(chrome, "[data-filter=text]", "dre")
+        assert 0 < len(texts(chrome, ".motif-name")) < len(names)
+        click(chrome, "#clear-filters")
+        click(chrome, "#motif-1-0 summary")
+        assert "Copies" in texts(chrome, "#motif-1-0 .detail")[0]  # validated by the run itself
+        anchor = chrome.execute_script("return document.querySelector('#motif-1-0 .facts a').hash")
+        click(chrome, "#motif-1-0 .facts a")
+        wait_until(chrome, lambda _: texts(chrome, f"{anchor} .box.marked"))
+        name = texts(chrome, f"{anchor} .track-id")[0].split()[-1]
+        write(chrome, "[data-find=tracks]", name)
+        assert all(name in found for found in texts(chrome, "#tracks .track-id"))
+        assert pages(chrome) > 2
+        write(chrome, "[data-find=tracks]", "")
+        chrome.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        axe = Axe(chrome)
+        axe.inject()
+        found = axe.run()
+        assert found["violations"] == [], axe.report(found["violations"])
 
 
 def test_hostile_names_are_text_everywhere(chrome, hostile):

@@ -13,7 +13,7 @@ from l2g_interp.exports.genome import chrom_sizes, coordinates_of, write_bigwig,
 from l2g_interp.exports.motif_files import write_logos, write_meme
 from l2g_interp.exports.tables import write_tables
 from l2g_interp.records import Match, Pattern, check_targets, read_attributions, read_overview, read_table, safe_name
-from l2g_interp.run_folder import MATCHES, attributions_of, read_all_patterns
+from l2g_interp.run_folder import MATCHES, Evidence, attributions_of, read_all_patterns, read_evidence
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Request:
         table = self.run / MATCHES
         return chosen, read_table(table, Match, "l2g-interp match") if table.exists() else []
 
+    def evidence(self) -> Evidence:
+        """What is known of the run's motifs beside their names."""
+        assert self.run is not None  # asked for after the patterns
+        return read_evidence(self.run, read_all_patterns(self.run))
+
 
 def export(request: Request, output: Path) -> list[Path]:
     """Write what was asked for; returns the files.
@@ -110,7 +115,7 @@ def _meme(request: Request, output: Path) -> list[Path]:
 
 def _tables(request: Request, output: Path) -> list[Path]:
     targets = [request.target] if request.target else []
-    return write_tables(*request.patterns(), request.source(), writable_folder(output), targets)
+    return write_tables(*request.patterns(), request.source(), writable_folder(output), targets, **request.evidence())
 
 
 def _logos(request: Request, output: Path) -> list[Path]:

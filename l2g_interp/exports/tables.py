@@ -1,18 +1,31 @@
-"""Tables for spreadsheets and scripts: one row per sequence and target, one row per pattern."""
+"""Tables for spreadsheets and scripts: one row per sequence and target, one row per pattern, one per two of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from l2g_interp.co_occurrence import CoOccurrence, co_occurrences, occurrences
 from l2g_interp.motifs import consensus, trimmed
 from l2g_interp.naming import best_name, ranked_matches, reason
-from l2g_interp.records import Match, Pattern, check_targets, read_overview, write_table
+from l2g_interp.records import (
+    Effect,
+    Hit,
+    Match,
+    Pattern,
+    Seqlets,
+    by_pattern,
+    check_targets,
+    read_overview,
+    write_table,
+)  # fmt: skip
 
-SEQUENCES, PATTERNS = "sequences.tsv", "patterns.tsv"
+SEQUENCES, PATTERNS, PAIRS = "sequences.tsv", "patterns.tsv", "pairs.tsv"
+OF_EFFECT = ("effect", "effect_low", "effect_high", "control", "excess", "excess_low", "excess_high")
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,8 @@ class SequenceRow:
 class PatternRow:
     """A pattern: a row of ``patterns.tsv``. The match is the best one, significant or not: ``reason`` tells.
 
-    ``contribution`` is the sum of the trimmed CWM, ``q_value`` 1 where there is no match.
+    ``contribution`` is the sum of the trimmed CWM, ``q_value`` 1 where there is no match. What one planted copy does
+    (`l2g_interp.records.Effect`) is NaN, and the number of hits -1, where it is not known.
     """
 
     target: str
@@ -54,6 +68,15 @@ class PatternRow:
     family: str
     flybase: str
     reason: str
+    effect: float = NAN
+    effect_low: float = NAN
+    effect_high: float = NAN
+    control: float = NAN
+    excess: float = NAN
+    excess_low: float = NAN
+    excess_high: float = NAN
+    n_hits: int = -1
+    n_sequences_hit: int = -1
 
 
 def sequence_rows(attributions: str | Path, targets: Sequence[str] = ()) -> list[SequenceRow]:
@@ -73,10 +96,33 @@ def sequence_rows(attributions: str | Path, targets: Sequence[str] = ()) -> list
     return rows
 
 
-def pattern_rows(patterns: Iterable[Pattern], matches: Iterable[Match]) -> list[PatternRow]:
-    """Patterns with their names and why they have them, in the order given."""
-    ranked = ranked_matches(matches)
-    return [_pattern_row(pattern, ranked.get((pattern.target, pattern.name), [])) for pattern in patterns]
+def pattern_rows(
+    patterns: Iterable[Pattern], matches: Iterable[Match], effects: Iterable[Effect] = (), hits: Sequence[Hit] = ()
+) -> list[PatternRow]:
+    """Patterns with their names and why they have them, and the evidence, in the order given."""
+    ranked, called = ranked_matches(matches), by_pattern(hits)
+    one_copy = {(e.target, e.pattern): e for e in effects if e.copies == 1}
+    rows = []
+    for pattern in patterns:
+        key = (pattern.target, pattern.name)
+        row = _pattern_row(pattern, ranked.get(key, []))
+        if key in one_copy:
+            row = replace(row, **{name: getattr(one_copy[key], name) for name in OF_EFFECT})
+        if hits:
+            mine = called.get(key, [])
+            row = replace(row, n_hits=len(mine), n_sequences_hit=len({hit.row for hit in mine}))
+        rows.append(row)
+    return rows
+
+
+def pair_rows(patterns: Iterable[Pattern], n: int, hits: Sequence[Hit] = ()) -> list[CoOccurrence]:
+    """Every two motifs of each target, by their hits or else their seqlets among ``n`` sequences."""
+    called = by_pattern(hits)
+    places: dict[str, dict[str, Seqlets]] = {}
+    for pattern in patterns:
+        mine = called.get((pattern.target, pattern.name), []) if hits else None
+        places.setdefault(pattern.target, {})[pattern.name] = occurrences(pattern, mine)
+    return [row for target, of_target in places.items() for row in co_occurrences(target, of_target, n)]
 
 
 def write_tables(
@@ -85,13 +131,18 @@ def write_tables(
     attributions: str | Path,
     folder: str | Path,
     targets: Sequence[str] = (),
+    effects: Iterable[Effect] = (),
+    hits: Sequence[Hit] = (),
 ) -> list[Path]:
-    """Write ``sequences.tsv`` and ``patterns.tsv``."""
+    """Write ``sequences.tsv``, ``patterns.tsv`` and ``pairs.tsv``."""
+    patterns = list(patterns)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder / SEQUENCES, sequence_rows(attributions, targets), SequenceRow)
-    write_table(folder / PATTERNS, pattern_rows(patterns, matches), PatternRow)
-    return [folder / SEQUENCES, folder / PATTERNS]
+    write_table(folder / PATTERNS, pattern_rows(patterns, matches, effects, hits), PatternRow)
+    n = len(read_overview(attributions).ids)
+    write_table(folder / PAIRS, pair_rows(patterns, n, hits), CoOccurrence)
+    return [folder / SEQUENCES, folder / PATTERNS, folder / PAIRS]
 
 
 def _pattern_row(pattern: Pattern, ranked: Sequence[Match]) -> PatternRow:

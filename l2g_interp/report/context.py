@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from l2g_core.errors import InputError
-from l2g_interp.motifs import trimmed
+from l2g_interp.co_occurrence import occurrences
 from l2g_interp.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
 from l2g_interp.records import Effect, Hit, Match, Overview, Pattern, Run, Seqlets, by_pattern, read_overview
 
@@ -103,12 +103,8 @@ class Context:
         return by_pattern(self.run.hits)
 
     def occurrences(self, pattern: Pattern) -> Seqlets:
-        """Where the pattern occurs: its hits, or where hits were not called the trimmed stretches of its seqlets."""
-        if not self.run.hits:
-            return trimmed(pattern).seqlets
-        hits = self.hits(pattern)
-        rows, starts, ends = (np.array([getattr(h, key) for h in hits], dtype=int) for key in ("row", "start", "end"))
-        return Seqlets(rows, starts, ends, np.array([h.strand == "-" for h in hits], dtype=bool))
+        """See `l2g_interp.co_occurrence.occurrences`."""
+        return occurrences(pattern, self.hits(pattern) if self.run.hits else None)
 
     def name(self, pattern: Pattern) -> str:
         """See `l2g_interp.naming.best_name`."""
