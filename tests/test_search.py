@@ -211,9 +211,7 @@ def test_the_search_finds_the_dilation_of_a_planted_pattern(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setitem(EMBEDDERS, "one", OneConvolution)
-    options = SearchOptions(
-        embedder="one", epochs=8, fraction=1.0, batch_size=64, logit_gradient=0.1, augment=False, seed=seed
-    )
+    options = SearchOptions(embedder="one", epochs=20, fraction=1.0, batch_size=64, augment=False, seed=seed)
     result = search(spaced_letters(1280, seed), NET, tmp_path, options, shown=False)
     ((_, dilation),) = result["operators"]
     assert dilation == 7
