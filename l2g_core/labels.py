@@ -20,12 +20,13 @@ def class_names(data: Labelled) -> tuple[str, ...]:
     InputError
         There are several columns, or the classes are not 0, 1, 2, ...
     """
-    if len(data.targets) > 1:
+    column, *others = data.targets
+    if others:
         raise InputError(
             f"{data.data.source}: classification learns one column and there are {', '.join(data.targets)}; "
             "choose with --targets, or use --task multilabel"
         )
-    column, labels = data.targets[0], data.labels[:, 0]
+    labels = data.labels[:, 0]
     classes = sorted(set(labels[~np.isnan(labels)].tolist()))
     if len(classes) < 2 or classes != list(range(len(classes))):
         raise InputError(

@@ -71,6 +71,27 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
         evaluate(model(targets=("t0",)), labelled(np.ones((5, 1)), length=70), "all")
 
 
+def test_a_classifier_with_adapters_is_trained_and_evaluated_from_the_command_line(tmp_path: Path) -> None:
+    table = tmp_path / "t.tsv"
+    data = labelled(np.zeros((60, 1)))
+    rows = [f"{s}\t{int(i % 3 == 0)}\t{'test' if i % 4 == 0 else 'train'}" for i, s in enumerate(data.data.sequences)]
+    table.write_text("sequence\tenhancer\tsplit\n" + "\n".join(rows) + "\n")
+    done = CliRunner().invoke(
+        main,
+        ["finetune", str(table), "--output", str(tmp_path / "m"), "--task", "classification", "--metric", "f1",
+         "--backbone", "minilm", "--layers", "1", "--backbone-training", "lora", "--lora-rank", "2", "--no-augment",
+         "--embedder-width", "8", "--tokens", "15", "--epochs", "2", "--patience", "1", "--device", "cpu"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    trained = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    found = command("--model", tmp_path / "m", "--table", table, "--metric", "f1", "--output", tmp_path / "e.json")
+    assert found.exit_code == 0, found.output
+    scored = json.loads((tmp_path / "e.json").read_text())
+    assert scored["scores"] == trained["test"]
+    assert scored["definition"] == trained["definition"]
+    assert scored["rows"] == {"enhancer": 15}
+
+
 @pytest.mark.parametrize("task", ["regression", "multilabel", "classification"])
 @pytest.mark.parametrize("n", [40, 1500])
 def test_every_task_has_its_picture(tmp_path: Path, task: str, n: int) -> None:

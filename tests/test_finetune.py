@@ -21,6 +21,7 @@ from small_training import LENGTH, labelled, model, write_table
 from torch.overrides import TorchFunctionMode
 
 from l2g_core.augment import augment, shift
+from l2g_core.baselines.deepstarr import DeepSTARR, DeepSTARRConfig
 from l2g_core.checkpoint import load
 from l2g_core.datasets import read_table
 from l2g_core.dna import one_hot
@@ -176,6 +177,7 @@ def test_mixed_precision_and_compilation_train_to_nearly_the_same(tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")  # torch's own compiler
 def test_fp16_scales_its_losses_and_a_compiled_model_learns(tmp_path: Path) -> None:
     data = read_table(write_table(tmp_path / "t.tsv", 80))
     expected = finetune(model("full"), data, tmp_path / "a", FinetuneOptions(epochs=1), shown=False)
@@ -273,6 +275,19 @@ def test_a_metric_of_another_task_and_a_sequence_that_does_not_fit_are_refused(t
     longer = labelled(np.arange(20.0)[:, None], length=LENGTH + 1)
     with pytest.raises(InputError, match=r"made up: record 's0' has 61 bp and this model takes 16 to 60 bp"):
         finetune(model(targets=("t0",)), longer, tmp_path, shown=False)
+
+
+class Greedy(DeepSTARR):
+    """Wants 256 TB."""
+
+    def forward(self, one_hot: torch.Tensor) -> torch.Tensor:
+        return torch.empty(len(one_hot), 2**46 // len(one_hot))[:, :1]
+
+
+def test_out_of_memory_says_what_to_turn_down(tmp_path: Path) -> None:
+    network = Greedy(DeepSTARRConfig(("t0",), LENGTH))
+    with pytest.raises(InputError, match=r"out of memory; lower --batch-size or --tokens, or train less"):
+        finetune(network, labelled(np.arange(20.0)[:, None]), tmp_path, shown=False)
 
 
 def test_event_files_hold_the_history(tmp_path: Path) -> None:
