@@ -20,12 +20,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from l2g_core.embedders import EMBEDDERS
-from l2g_core.model import L2G, L2GConfig
+from l2g_core.model import L2GConfig
 from l2g_core.search.dash import make_optimizer, mixed_network, search_step
 from l2g_core.search.mixed import MixedConv
+from l2g_core.search.network import TaskNetwork, build
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.space import SPACES, space_for, support
-from l2g_core.search.training import build
 
 
 class Separate(MixedConv):
@@ -47,14 +47,14 @@ def searched(embedder: str, config: L2GConfig, options: SearchOptions, separate:
     return model, mixed
 
 
-def fixed(embedder: str, config: L2GConfig, options: SearchOptions, dense: bool) -> tuple[L2G, list[MixedConv]]:
+def fixed(embedder: str, config: L2GConfig, options: SearchOptions, dense: bool) -> tuple[TaskNetwork, list[MixedConv]]:
     space = SPACES[options.space or space_for(config.sequence_length)]
     widest = max(space.candidates, key=support)
     operator = (support(widest), 1) if dense else widest
     return build(config, embedder, [operator] * EMBEDDERS[embedder].N_CONVOLUTIONS, options.seed), []
 
 
-CONTESTANTS: dict[str, Callable[..., tuple[L2G, list[MixedConv]]]] = {
+CONTESTANTS: dict[str, Callable[..., tuple[TaskNetwork, list[MixedConv]]]] = {
     "mixed": searched,
     "widest": lambda *a: fixed(*a, dense=True),
     "widest, dilated": lambda *a: fixed(*a, dense=False),

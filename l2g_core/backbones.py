@@ -145,6 +145,24 @@ def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbedding
     return WordEmbeddings(tokenizer, layer.float().eval().requires_grad_(False), longest)
 
 
+def backbone_width(name: str) -> int:
+    """The width of a language model by name or local folder, without reading its weights.
+
+    Raises
+    ------
+    InputError
+        It is nowhere to be found.
+    """
+    from transformers import AutoConfig
+
+    source = BACKBONES.get(name, Source(name))
+    if source.config is not None:
+        return source.config["hidden_size"]
+    where = source.where if isinstance(source.where, str) else source.where()
+    with _explained(name, where), _quiet():
+        return AutoConfig.from_pretrained(where).hidden_size
+
+
 def build_backbone(config: dict[str, Any]) -> Backbone:
     """The architecture that a checkpoint describes, with random weights; reads no other file."""
     from transformers import AutoModel

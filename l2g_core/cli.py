@@ -30,10 +30,8 @@ def main(ctx: click.Context, quiet: bool) -> None:
     set_up_logging(verbose=not quiet)
 
 
-main.add_command(search)
-main.add_command(align)
-main.add_command(finetune)
-main.add_command(evaluate)
+for command in (search, align, finetune, evaluate):
+    main.add_command(command)
 
 
 @main.command("import-deepstarr")

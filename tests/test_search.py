@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,34 +16,44 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from jaxtyping import Float
+from small_training import LENGTH, write_table
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from l2g_core.cli import main as l2g
 from l2g_core.datasets import Labelled, read_table
+from l2g_core.dna import Sequences
 from l2g_core.embedders import EMBEDDERS
-from l2g_core.embedders.layers import OperatorConv
+from l2g_core.embedders.layers import Embedder, KernelDilation, OperatorConv, conv
 from l2g_core.errors import InputError
 from l2g_core.model import L2G, L2GConfig
 from l2g_core.search.choose import best_of
 from l2g_core.search.dash import mixed_network, shape_logit_gradient
 from l2g_core.search.mixed import MixedConv, convolve, fast_length
+from l2g_core.search.network import TaskNetwork, build
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.result import read_search
 from l2g_core.search.space import SPACES, space_for, support
 from l2g_core.search.stage import search
-from l2g_core.search.training import build
-from l2g_interp.planting import plant
 
-CONFIG = L2GConfig(("dev",), 60, embedder_width=4, target_tokens=15, backbone="minilm", dropout=0.0)
+CONFIG = L2GConfig(("dev",), LENGTH, embedder_width=4, target_tokens=15, backbone="minilm", dropout=0.0)
 SEARCHABLE = [name for name, family in EMBEDDERS.items() if family.N_CONVOLUTIONS]
 EVEN = ((3, 1), (4, 1), (4, 3), (8, 5), (5, 7), (1, 1))
 
 
-def table(folder: Path, n: int = 120, length: int = 60) -> Path:
-    made = plant(n, length, seed=0)
-    rows = [f"{s}\t{d:.4f}" for s, d in zip(made.sequences, made.activities["dev"], strict=True)]
-    (folder / "t.tsv").write_text("sequence\tdev\n" + "\n".join(rows) + "\n")
-    return folder / "t.tsv"
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> L2GConfig:
+    """For a language model of width 16, so that ResNet's last block is quick; only its configuration is read."""
+    from transformers import BertConfig
+
+    folder = tmp_path_factory.mktemp("narrow")
+    BertConfig(hidden_size=16, num_attention_heads=2, num_hidden_layers=1, intermediate_size=16).save_pretrained(folder)
+    return replace(CONFIG, backbone=str(folder))
+
+
+def table(folder: Path, n: int = 120, length: int = LENGTH) -> Path:
+    return write_table(folder / "t.tsv", n, length)
 
 
 def own_weights(layer: MixedConv, candidate: int) -> torch.Tensor:
@@ -70,12 +81,14 @@ def test_the_summed_kernel_is_the_weighted_sum_of_separate_convolutions(candidat
 def test_gradients_of_weights_and_logits_are_those_of_separate_convolutions() -> None:
     torch.manual_seed(0)
     candidates = ((3, 1), (3, 3), (5, 2))
-    layer = MixedConv(2, 3, candidates).double().eval()
+    layer = MixedConv(2, 3, candidates).double()
     x = torch.randn(2, 2, 20, dtype=torch.float64, requires_grad=True)
     target = torch.randn(2, 3, 20, dtype=torch.float64)
     parameters = (layer.logits, layer.weight, layer.bias, x)
+    torch.manual_seed(1)
     found = torch.autograd.grad(F.mse_loss(layer(x), target), parameters)
-    share = layer.logits.softmax(0)
+    torch.manual_seed(1)
+    share = layer.probabilities()
     separate = [
         share[n] * F.conv1d(x, own_weights(layer, n), dilation=d, padding=d * (k - 1) // 2)
         for n, (k, d) in enumerate(candidates)
@@ -85,10 +98,11 @@ def test_gradients_of_weights_and_logits_are_those_of_separate_convolutions() ->
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-def chosen_network(model: L2G, mixed: list[MixedConv], embedder: str, config: L2GConfig) -> L2G:
-    """The network of the leaders, as stage 2 and 3 build it, with the leaders' own weights."""
+def chosen_network(model: TaskNetwork, mixed: list[MixedConv], embedder: str, config: L2GConfig) -> TaskNetwork:
+    """The embedder of the leaders, as stages 2 and 3 build it, with the leaders' own weights."""
     trained = build(config, embedder, [layer.best() for layer in mixed], seed=1)
-    weights = {k: v for k, v in model.state_dict().items() if k in trained.state_dict()}
+    shapes = {k: v.shape for k, v in trained.state_dict().items()}
+    weights = {k: v for k, v in model.state_dict().items() if shapes.get(k) == v.shape}
     trained.load_state_dict(weights, strict=False)
     convolutions = [m for m in trained.embedder.modules() if isinstance(m, OperatorConv)]
     assert [(c.kernel_size[0], c.dilation[0]) for c in convolutions] == [layer.best() for layer in mixed]
@@ -102,9 +116,9 @@ def chosen_network(model: L2G, mixed: list[MixedConv], embedder: str, config: L2
 
 @pytest.mark.parametrize("embedder", SEARCHABLE)
 @pytest.mark.parametrize("length", [60, 249, 700])
-def test_what_is_searched_is_what_is_trained(embedder: str, length: int) -> None:
+def test_what_is_searched_is_what_is_trained(narrow: L2GConfig, embedder: str, length: int) -> None:
     """With all probability on one candidate per layer, the mixed network is the network that is trained."""
-    config = replace(CONFIG, sequence_length=length, target_tokens=50)
+    config = replace(narrow, sequence_length=length)
     model, mixed = mixed_network(embedder, config, SearchOptions())
     assert len(mixed) == EMBEDDERS[embedder].N_CONVOLUTIONS
     rng = np.random.default_rng(0)
@@ -127,14 +141,15 @@ def test_every_convolution_with_an_operator_is_searched_in_the_order_of_operator
     assert [(m.kernel_size[0], m.dilation[0]) for m in made] == given
 
 
-def test_probabilities_are_noisy_in_training_alone_and_sum_to_one() -> None:
+def test_probabilities_are_noisy_and_sum_to_one() -> None:
     torch.manual_seed(0)
     layer = MixedConv(2, 2, SPACES["short"].candidates)
     first, second = layer.probabilities(), layer.probabilities()
     assert not torch.equal(first, second)
     assert first.sum().item() == pytest.approx(1)
-    layer.eval()
-    assert torch.equal(layer.probabilities(), layer.logits.softmax(0))
+    with torch.no_grad():
+        layer.logits[3] = 50.0
+    assert layer.probabilities()[3].item() == pytest.approx(1)
 
 
 def test_logit_gradients_have_one_norm_and_a_price_for_support() -> None:
@@ -154,34 +169,59 @@ def test_spaces_and_lengths() -> None:
     assert [fast_length(n) for n in (1, 7, 284, 641)] == [2, 8, 288, 648]
 
 
-BASES = np.array(list("ACGT"))
-SPACED = "GTACG"  # the letters of the planted pattern
-NET = replace(CONFIG, sequence_length=100, embedder_width=8, target_tokens=64)
+SPACING = 14  # bp: further than an undilated kernel of 11 reaches, and of 1, 3, 5 and 7 a multiple of 1 and 7 only
+OTHER_SPACINGS = (11, 13, 16, 17, 19, 22, 23)  # which no candidate reads
+NET = L2GConfig(("spaced=0", "spaced=1"), 120, "classification", embedder_width=8, backbone="minilm")
 
 
-def spaced_letters(n: int, dilation: int, seed: int, length: int = 100) -> Labelled:
-    """Half of the sequences have the letters ``dilation`` apart; the others have them too, at uneven distances."""
-    from l2g_core.dna import Sequences
-
+def spaced_letters(n: int, seed: int) -> Labelled:
+    """Letters tend to come again after SPACING in one half of the sequences, after another distance in the other."""
     rng = np.random.default_rng(seed)
-    codes = rng.integers(0, 4, (n, length))
+    codes = rng.integers(0, 4, (n, NET.sequence_length))
     labels = np.arange(n) % 2
     for row, label in zip(codes, labels, strict=True):
-        steps = np.full(len(SPACED) - 1, dilation)
-        if not label:
-            steps = steps + rng.choice([-2, -1, 1, 2], len(steps))
-        offsets = np.concatenate([[0], np.cumsum(steps)])
-        row[rng.integers(0, length - offsets[-1]) + offsets] = ["ACGT".index(base) for base in SPACED]
-    data = Sequences([f"s{i}" for i in range(n)], ["".join(BASES[row]) for row in codes], "planted")
-    splits = ["val" if i >= n - n // 5 else "train" for i in range(n)]
-    return Labelled(data, ("spaced",), labels[:, None].astype(np.float32), splits, "the last fifth", f"{seed}")
+        spacing = SPACING if label else rng.choice(OTHER_SPACINGS)
+        for place in range(spacing, len(row)):
+            if rng.random() < 0.7:
+                row[place] = row[place - spacing]
+    sequences = ["".join("ACGT"[code] for code in row) for row in codes]
+    data = Sequences([f"s{i}" for i in range(n)], sequences, "planted")
+    splits = ["val" if i % 10 >= 8 else "train" for i in range(n)]
+    return Labelled(data, ("spaced",), labels[:, None].astype(np.float32), splits, "two of ten", str(seed))
+
+
+class OneConvolution(Embedder):
+    """A single convolution: with more, dilations can stand in for each other."""
+
+    N_CONVOLUTIONS = 1
+    DEFAULT_OPERATOR = (3, 1)
+    DEFAULT_WIDTH = 8
+
+    def build(self, hidden: int, width: int, chosen: Iterator[KernelDilation], dropout: float) -> None:
+        self.channels = width
+        self.layers = nn.Sequential(conv(4, width, next(chosen)), nn.BatchNorm1d(width), nn.ReLU())
+
+    def forward(self, x: Float[Tensor, "batch 4 length"]) -> Float[Tensor, "batch channels length"]:
+        return self.layers(x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_the_search_finds_the_dilation_of_a_planted_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setitem(EMBEDDERS, "one", OneConvolution)
+    options = SearchOptions(embedder="one", epochs=20, fraction=1.0, batch_size=64, augment=False, seed=seed)
+    result = search(spaced_letters(1280, seed), NET, tmp_path, options, shown=False)
+    ((_, dilation),) = result["operators"]
+    assert dilation == 7
 
 
 QUICK = SearchOptions(embedder="deepsea", epochs=3, fraction=1.0, batch_size=32)
 
 
 def command(data: Path, output: Path, *more: object) -> list[str]:
-    sizes = ["--embedder-width", "4", "--tokens", "15", "--backbone", "minilm", "--batch-size", "32", "--device", "cpu"]
+    sizes = ["--embedder-width", "4", "--batch-size", "32", "--device", "cpu"]
     return ["search", str(data), "--output", str(output), *sizes, *map(str, more)]
 
 
@@ -228,9 +268,9 @@ def test_a_finished_search_is_taken_as_it_is(tmp_path: Path, caplog: pytest.LogC
     assert again["trajectory"] != first["trajectory"]
 
 
-def test_the_choice_takes_the_family_with_the_best_validation_score(tmp_path: Path) -> None:
+def test_the_choice_takes_the_family_with_the_best_validation_score(tmp_path: Path, narrow: L2GConfig) -> None:
     data = read_table(table(tmp_path))
-    result = search(data, CONFIG, tmp_path, replace(QUICK, embedder=None, epochs=1), shown=False)
+    result = search(data, narrow, tmp_path, replace(QUICK, embedder=None, epochs=1), shown=False)
     assert list(result["choice"]) == list(EMBEDDERS)
     assert result["embedder"] == best_of(result["choice"])
     n = EMBEDDERS[result["embedder"]].N_CONVOLUTIONS
@@ -244,16 +284,17 @@ def test_a_family_with_nothing_to_search_can_win_the_choice_and_is_refused_by_na
     data = read_table(table(tmp_path))
     with pytest.raises(InputError, match="'orca' has no convolution to search"):
         search(data, CONFIG, tmp_path, replace(QUICK, embedder="orca"), shown=False)
-    for name in SEARCHABLE:
-        monkeypatch.delitem(EMBEDDERS, name)
+    monkeypatch.setattr("l2g_core.search.choose.EMBEDDERS", {"orca": EMBEDDERS["orca"]})
     result = search(data, CONFIG, tmp_path, replace(QUICK, embedder=None), shown=False)
     assert (result["embedder"], result["operators"], result["trajectory"]) == ("orca", None, [])
     assert read_search(tmp_path) == ("orca", None)
 
 
-def test_families_that_need_longer_sequences_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_families_that_need_longer_sequences_are_left_out(
+    tmp_path: Path, narrow: L2GConfig, caplog: pytest.LogCaptureFixture
+) -> None:
     data = read_table(table(tmp_path, length=12))
-    config = replace(CONFIG, sequence_length=12)
+    config = replace(narrow, sequence_length=12)
     result = search(data, config, tmp_path, replace(QUICK, embedder=None, epochs=1), shown=False)
     assert list(result["choice"]) == ["resnet", "orca"]
     assert "deepsea: left out" in caplog.text
@@ -261,16 +302,20 @@ def test_families_that_need_longer_sequences_are_left_out(tmp_path: Path, caplog
         search(data, config, tmp_path, replace(QUICK, embedder="unet"), shown=False)
 
 
-def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+def test_what_is_wrong_is_said(tmp_path: Path, narrow: L2GConfig) -> None:
     data = read_table(table(tmp_path))
     with pytest.raises(InputError, match="no embedder 'vgg'"):
         search(data, CONFIG, tmp_path, replace(QUICK, embedder="vgg"), shown=False)
     only_train = replace(data, splits=["train"] * len(data))
-    with pytest.raises(InputError, match="0 to validate on"):
+    with pytest.raises(InputError, match="no column varies"):
         search(only_train, CONFIG, tmp_path, QUICK, shown=False)
     flat = replace(data, labels=np.where(np.array(data.splits)[:, None] == "val", 1.0, data.labels).astype(np.float32))
-    with pytest.raises(InputError, match="do not vary"):
-        search(flat, CONFIG, tmp_path, replace(QUICK, embedder=None), shown=False)
+    with pytest.raises(InputError, match="no column varies"):
+        search(flat, CONFIG, tmp_path, QUICK, shown=False)
+    with pytest.raises(InputError, match="--metric mcc is not for regression"):
+        search(data, CONFIG, tmp_path, replace(QUICK, metric="mcc"), shown=False)
+    with pytest.raises(InputError, match="no embedder has a validation score"):
+        search(data, narrow, tmp_path, replace(QUICK, embedder=None, choice_learning_rate=1e30), shown=False)
     with pytest.raises(InputError, match="lower --lr"):
         search(data, CONFIG, tmp_path, replace(QUICK, learning_rate=1e30, clip=1e30), shown=False)
     with pytest.raises(InputError, match="no finished search here"):
@@ -288,7 +333,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     data, output = table(tmp_path), tmp_path / "out"
-    done = invoke(*command(data, output, "--embedder", "deepsea", "--epochs", 1))
+    done = invoke(*command(data, output, "--embedder", "deepsea", "--epochs", 1))  # of RoBERTa it needs but the width
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0] == "embedder\tdeepsea"
@@ -306,13 +351,16 @@ def test_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed_at", ["choice.json", "search.safetensors"])
-def test_kill_9_and_resume_ends_with_the_same_search(tmp_path: Path, killed_at: str) -> None:
+def test_kill_9_and_resume_ends_with_the_same_search(tmp_path: Path, narrow: L2GConfig, killed_at: str) -> None:
     data = table(tmp_path, 300)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     program = [sys.executable, "-c", "from l2g_core.cli import main; main()"]
 
     def run(output: Path, *more: str) -> list[str]:
-        return [*program, *command(data, output, "--epochs", 6, "--fraction", 0.5, *more)]
+        return [
+            *program,
+            *command(data, output, "--backbone", narrow.backbone, "--epochs", 6, "--fraction", 0.5, *more),
+        ]
 
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     subprocess.run(run(unbroken), check=True, env=environment, capture_output=True)
@@ -324,8 +372,3 @@ def test_kill_9_and_resume_ends_with_the_same_search(tmp_path: Path, killed_at: 
     subprocess.run(run(broken, "--resume"), check=True, env=environment, capture_output=True)
     for name in ("search.json", "search.svg"):
         assert (broken / name).read_bytes() == (unbroken / name).read_bytes()
-
-
-@pytest.mark.slow
-def test_the_search_finds_the_dilation_of_a_planted_pattern() -> None:
-    """Five seeds of five: letters at a spacing that an undilated kernel cannot span."""

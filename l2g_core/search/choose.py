@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +16,9 @@ from l2g_core.embedders import EMBEDDERS
 from l2g_core.errors import InputError
 from l2g_core.files import write_json
 from l2g_core.model import L2GConfig
+from l2g_core.search.network import build
 from l2g_core.search.options import SearchOptions
-from l2g_core.search.training import Task, batches, batches_per_epoch, build, descend, score
+from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
 from l2g_core.training_state import differences, seeded_epoch
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,13 @@ def choose(
         begun = time.monotonic()
         value = one_epoch(name, task, config, options, device, shown)
         rate = len(task.train) / (time.monotonic() - begun)
-        log.info("%s after one epoch: validation %s %.4f, %.0f sequences/s", name, task.metric, value, rate)
-        scores[name] = value if math.isfinite(value) else None
+        log.info("%s after one epoch: validation %s %s, %.0f sequences/s", name, task.metric, in_words(value), rate)
+        scores[name] = value
         write_json(state, {"identity": identity, "scores": scores})
     if all(value is None for value in scores.values()):
         raise InputError(
-            f"{task.source}: no embedder has a validation score ({task.metric}): labels of the validation rows do not "
-            "vary, or no family takes so short sequences; give more rows, or name one with --embedder"
+            f"{task.source}: no embedder has a validation score ({task.metric}) after an epoch; "
+            "give more rows, or name one with --embedder"
         )
     return scores
 
@@ -73,9 +73,9 @@ def best_of(scores: Scores) -> str:
 
 def one_epoch(
     embedder: str, task: Task, config: L2GConfig, options: SearchOptions, device: str, shown: bool = True
-) -> float:
+) -> float | None:
     """Train a family with its default operators on every batch once; its validation score."""
-    model = build(config, embedder, None, options.seed).to(device)
+    model = build(config, embedder, seed=options.seed).to(device)
     optimizer = torch.optim.SGD(
         model.parameters(), options.choice_learning_rate, options.momentum, weight_decay=options.weight_decay
     )
@@ -85,7 +85,7 @@ def one_epoch(
     for x, y in progress(batches(task, options, generator, n), f"{embedder}, one epoch (batches)", n, shown):
         descend(model, x, y, optimizer, device)
         optimizer.step()
-    return score(model, task)
+    return score(model, task, options)
 
 
 def _known(state: Path, identity: Mapping[str, Any]) -> Scores:
@@ -96,7 +96,7 @@ def _known(state: Path, identity: Mapping[str, Any]) -> Scores:
         then, scores = stored["identity"], stored["scores"]
     except (ValueError, KeyError) as error:
         raise InputError(f"{state}: not the scores of a search ({error}); remove it to start afresh") from error
-    different = list(differences(then, json.loads(json.dumps(identity))))
+    different = list(differences(then, identity))
     if different:
         raise InputError(
             f"{state}: is of a search with other {', '.join(different)}; use another --output, or the same settings"

@@ -28,7 +28,6 @@ from l2g_core.console import writable_folder
     show_default=True,
     help="The language model that the embedder is for: it gives the width.",
 )
-@click.option("--tokens", type=click.IntRange(1), default=512, show_default=True, help="As for l2g finetune.")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
 @click.option(
     "--space",
@@ -72,7 +71,6 @@ def search(shown: bool, table: Path, output: Path, targets: str | None, task: st
         sequence_length=data.data.longest,
         task=task,  # type: ignore[arg-type]
         embedder_width=given["embedder_width"],
-        target_tokens=given["tokens"],
         backbone=given["backbone"],
         dropout=given["dropout"],
     )

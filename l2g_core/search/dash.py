@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,18 @@ from torch import Tensor, nn
 from l2g_core.console import progress
 from l2g_core.embedders import EMBEDDERS
 from l2g_core.errors import InputError
-from l2g_core.model import L2G, L2GConfig
+from l2g_core.model import L2GConfig
 from l2g_core.search.mixed import MixedConv, mix
+from l2g_core.search.network import TaskNetwork, build
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.space import SPACES, space_for, support
-from l2g_core.search.training import Task, batches, batches_per_epoch, build, descend, score
+from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
 from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 
 
-def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[L2G, list[MixedConv]]:
+def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[TaskNetwork, list[MixedConv]]:
     """An embedder family with every convolution mixed, and those convolutions in order."""
     family = EMBEDDERS[embedder]
     model = build(config, embedder, [(1, 1)] * family.N_CONVOLUTIONS, options.seed)
@@ -38,9 +40,25 @@ def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> t
     return model, mix(model.embedder, space.candidates, options.temperature)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one search works with, and how many batches it takes an epoch."""
+
+    task: Task
+    model: TaskNetwork
+    mixed: Sequence[MixedConv]
+    optimizer: torch.optim.Optimizer
+    options: SearchOptions
+    device: str
+
+    @property
+    def batches(self) -> int:
+        return batches_per_epoch(self.task, self.options, self.options.fraction)
+
+
 def dash(
     task: Task,
-    model: L2G,
+    model: TaskNetwork,
     mixed: Sequence[MixedConv],
     options: SearchOptions,
     device: str,
@@ -58,33 +76,38 @@ def dash(
     InputError
         The loss is no finite number any more; or ``state`` is of another run.
     """
-    model.to(device)
-    optimizer = make_optimizer(model, mixed, options)
-    facts = restore_state(state, {"model": model}, optimizer, identity)
+    run = Run(task, model.to(device), mixed, make_optimizer(model, mixed, options), options, device)
+    facts = restore_state(state, {"model": model}, run.optimizer, identity)
     trajectory: list[dict[str, Any]] = facts["trajectory"] if facts else []
-    n = batches_per_epoch(task, options, options.fraction)
-    done = len(trajectory)
-    bar = progress(range(done * n, options.epochs * n), "searching (batches)", options.epochs * n, shown, done * n)
-    for epoch in range(done, options.epochs):
-        generator = seeded_epoch(options.seed, epoch)
-        set_learning_rates(optimizer, epoch, options)
-        model.train()
-        begun = time.monotonic()
-        losses = [
-            search_step(model, mixed, x, y, optimizer, options, device)
-            for (x, y), _ in zip(batches(task, options, generator, n), bar, strict=False)  # the bar is the longer
-        ]
-        rate = min(n * options.batch_size, len(task.train)) / (time.monotonic() - begun)
-        loss = float(torch.stack(losses).mean())
-        if not math.isfinite(loss):
-            raise InputError(f"the loss of the search is no number any more in epoch {epoch + 1}; lower --lr")
-        trajectory.append({"epoch": epoch + 1, "loss": loss, **record(model, mixed, task)})
-        log.info(
-            "search epoch %d/%d: loss %.4f, validation %s %s, %.0f sequences/s, leading: %s",
-            epoch + 1, options.epochs, loss, task.metric, trajectory[-1]["score"], rate, operators_in_words(mixed),
-        )  # fmt: skip
-        store_state(state, {"model": model}, optimizer, {"trajectory": trajectory}, identity)
+    first, last = len(trajectory) * run.batches, options.epochs * run.batches
+    bar = progress(range(first, last), "searching (batches)", last, shown, first)
+    for epoch in range(len(trajectory), options.epochs):
+        trajectory.append(search_epoch(run, epoch, bar))
+        store_state(state, {"model": model}, run.optimizer, {"trajectory": trajectory}, identity)
     return trajectory
+
+
+def search_epoch(run: Run, epoch: int, bar: Iterator[int]) -> dict[str, Any]:
+    """Train on the epoch's batches and record where the search stands; depends on state, seed and epoch alone."""
+    generator = seeded_epoch(run.options.seed, epoch)
+    set_learning_rates(run.optimizer, epoch, run.options)
+    run.model.train()
+    begun = time.monotonic()
+    losses = [
+        search_step(run.model, run.mixed, x, y, run.optimizer, run.options, run.device)
+        for (x, y), _ in zip(batches(run.task, run.options, generator, run.batches), bar, strict=False)
+    ]  # the bar goes on to the next epoch's batches
+    rate = min(run.batches * run.options.batch_size, len(run.task.train)) / (time.monotonic() - begun)
+    loss = float(torch.stack(losses).mean())
+    if not math.isfinite(loss):
+        raise InputError(f"the loss of the search is no number any more in epoch {epoch + 1}; lower --lr")
+    entry = {"epoch": epoch + 1, "loss": loss, **standing(run.model, run.mixed, run.task, run.options)}
+    log.info(
+        "search epoch %d/%d: loss %.4f, validation %s %s, %.0f sequences/s, leading: %s",
+        epoch + 1, run.options.epochs, loss, run.task.metric, in_words(entry["score"]), rate,
+        " ".join("{}x{}".format(*layer.best()) for layer in run.mixed),
+    )  # fmt: skip
+    return entry
 
 
 def make_optimizer(model: nn.Module, mixed: Sequence[MixedConv], options: SearchOptions) -> torch.optim.Optimizer:
@@ -98,6 +121,7 @@ def make_optimizer(model: nn.Module, mixed: Sequence[MixedConv], options: Search
         momentum=options.momentum,
         nesterov=options.momentum > 0,
         weight_decay=options.weight_decay,
+        fused=True,
     )
 
 
@@ -109,7 +133,7 @@ def set_learning_rates(optimizer: torch.optim.Optimizer, epoch: int, options: Se
 
 
 def search_step(
-    model: L2G,
+    model: TaskNetwork,
     mixed: Sequence[MixedConv],
     x: Tensor,
     y: Tensor,
@@ -137,18 +161,12 @@ def shape_logit_gradient(layer: MixedConv, options: SearchOptions) -> None:
 
 
 @torch.no_grad()
-def record(model: L2G, mixed: Sequence[MixedConv], task: Task) -> dict[str, Any]:
-    """Where the search stands: score without noise; per layer the leader, its probability and the entropy (nats)."""
-    value = score(model, task)
+def standing(model: TaskNetwork, mixed: Sequence[MixedConv], task: Task, options: SearchOptions) -> dict[str, Any]:
+    """Where the search stands: the score, and per layer the leader, its probability and the entropy (nats)."""
     probabilities = [layer.logits.softmax(dim=0).cpu() for layer in mixed]
     return {
-        "score": value if math.isfinite(value) else None,
+        "score": score(model, task, options),
         "leaders": [list(layer.best()) for layer in mixed],
         "probabilities": [float(p.max()) for p in probabilities],
         "entropies": [float(torch.special.entr(p).sum()) for p in probabilities],
     }
-
-
-def operators_in_words(mixed: Sequence[MixedConv]) -> str:
-    """Kernel and dilation of each layer's leader, such as ``7x3 5x1``."""
-    return " ".join("{}x{}".format(*layer.best()) for layer in mixed)

@@ -20,6 +20,10 @@ from torch.nn import functional as F
 from l2g_core.embedders.layers import Embedder, KernelDilation, OperatorConv, reach
 from l2g_core.search.space import tap_map
 
+GAIN = (
+    2.0  # the noisy shares of 20 equal candidates have a mean sum of squares of 0.26: so the sum starts at full scale
+)
+
 
 class MixedConv(nn.Module):
     """All ``candidates`` of one convolution, with a logit each.
@@ -28,7 +32,7 @@ class MixedConv(nn.Module):
     ----------
     logits : (candidates,)
     weight : (taps of all candidates, out channels, in channels)
-        Each candidate's starts as ``nn.Conv1d`` would start it.
+        Each candidate's starts as ``nn.Conv1d`` would start it, times ``GAIN``.
     """
 
     owners: Tensor
@@ -46,16 +50,18 @@ class MixedConv(nn.Module):
         self.register_buffer("owners", torch.tensor(owners), persistent=False)
         self.register_buffer("places", torch.tensor(places), persistent=False)
         self.logits = nn.Parameter(1e-3 * torch.randn(len(self.candidates)))
-        bounds = torch.tensor([1 / math.sqrt(in_channels * kernel) for kernel, _ in self.candidates])
+        bounds = torch.tensor([GAIN / math.sqrt(in_channels * kernel) for kernel, _ in self.candidates])
         shape = (len(owners), out_channels, in_channels)
         self.weight = nn.Parameter((2 * torch.rand(shape) - 1) * bounds[self.owners][:, None, None])
         self.bias = nn.Parameter((2 * torch.rand(out_channels) - 1) * bounds.min())
 
     def probabilities(self) -> Float[Tensor, " candidates"]:
-        """Gumbel-softmax in training (fresh noise at every step, soft), plain softmax in evaluation."""
-        if self.training:
-            return F.gumbel_softmax(self.logits, tau=self.temperature)
-        return self.logits.softmax(dim=0)
+        """Gumbel-softmax, soft, with fresh noise at every call; in evaluation too.
+
+        Without noise all shares are small and the summed kernel with them: in evaluation the batch norms that follow
+        would meet a fraction of what they have learnt to expect.
+        """
+        return F.gumbel_softmax(self.logits, tau=self.temperature)
 
     def kernel(self, probabilities: Float[Tensor, " candidates"]) -> Float[Tensor, "width outputs inputs"]:
         """The weighted sum of all candidates' kernels on the widest support."""

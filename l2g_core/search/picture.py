@@ -38,15 +38,18 @@ def _curve(axes: Any, trajectory: list[dict[str, Any]], key: str, label: str | N
 
 
 def _layers(figure: Any, axes: Any, result: Mapping[str, Any]) -> None:
-    """One row per convolution, named by what it ended with; dark is decided, light is all candidates alike."""
-    trajectory, undecided = result["trajectory"], math.log(len(result["candidates"]))
-    rows = list(zip(*(record["entropies"] for record in trajectory), strict=True))
+    """One row per convolution, named by what it ended with: how much of the mix is the leader's, epoch by epoch."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    trajectory, even = result["trajectory"], 1 / len(result["candidates"])
+    rows = list(zip(*(record["probabilities"] for record in trajectory), strict=True))
     image = axes.imshow(
-        rows, aspect="auto", cmap="viridis", vmin=0, vmax=undecided, interpolation="nearest",
+        rows, aspect="auto", cmap="viridis", vmin=even, vmax=max(2 * even, *map(max, rows)), interpolation="nearest",
         extent=(0.5, len(trajectory) + 0.5, len(rows) + 0.5, 0.5),
     )  # fmt: skip
     names = [f"{i}: kernel {k}, dilation {d}" for i, (k, d) in enumerate(result["operators"], 1)]
     axes.set_yticks(range(1, len(rows) + 1), names)
     axes.set_xlabel("epoch")
-    bar = figure.colorbar(image, ax=axes, ticks=[0, undecided])
-    bar.ax.set_yticklabels(["decided", "open"])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    bar = figure.colorbar(image, ax=axes, format=PercentFormatter(1.0, decimals=0))
+    bar.set_label("leader's probability")

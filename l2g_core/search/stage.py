@@ -6,6 +6,7 @@ after its last whole epoch), from which a killed run goes on.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -52,7 +53,7 @@ def search(
         Rows with splits ``train`` and ``val``; ``test`` is not read.
     config
         The model that is to be trained. Its embedder and operators are what is sought; its backbone gives only the
-        width.
+        width, which is ResNet's.
     resume
         Go on from what a killed search left in ``folder``; the result is that of an unbroken one.
 
@@ -70,6 +71,7 @@ def search(
     _check(options, config)
     folder, device = Path(folder), device or default_device()
     identity = _identity(data, config, options)
+    folder.mkdir(parents=True, exist_ok=True)
     finished = _finished(folder / SEARCH, identity, resume)
     if finished is not None:
         return finished
@@ -109,20 +111,21 @@ def _check(options: SearchOptions, config: L2GConfig) -> None:
 def _identity(data: Labelled, config: L2GConfig, options: SearchOptions) -> dict[str, Any]:
     """What a search depends on; the parts of the configuration that it looks for or leaves out do not count."""
     model = asdict(config)
-    fields = ("targets", "sequence_length", "task", "embedder_width", "target_tokens", "backbone", "dropout")
+    fields = ("targets", "sequence_length", "task", "embedder_width", "backbone", "dropout")
     space = options.space or space_for(config.sequence_length)
-    return {
+    identity = {
         "options": asdict(options) | {"space": space},
-        "config": {name: model[name] for name in (*fields, "position_embeddings")},
+        "config": {name: model[name] for name in fields},
         "data": {"sha256": data.sha256, "validation": data.split_source},
     }
+    return json.loads(json.dumps(identity))  # as it looks after a file: tuples are lists there
 
 
 def _finished(path: Path, identity: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     if not path.exists():
         return None
     stored = read_result(path)
-    different = [d for part, now in identity.items() for d in differences(stored.get(part), _plain(now), part)]
+    different = [d for part, now in identity.items() for d in differences(stored.get(part), now, part)]
     if not different:
         log.info("%s: this search was finished before and is taken as it is; remove the file to repeat it", path)
         return stored
@@ -131,13 +134,6 @@ def _finished(path: Path, identity: Mapping[str, Any], resume: bool) -> dict[str
             f"{path}: is of a search with other {', '.join(different)}; use another --output, or the same settings"
         )
     return None
-
-
-def _plain(value: Any) -> Any:
-    """As it looks after a file: tuples are lists there."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _operators(
@@ -169,6 +165,7 @@ def _result(
     space = SPACES[identity["options"]["space"]]
     return {
         "embedder": embedder,
+        "embedder_width": identity["config"]["embedder_width"],
         "operators": [list(layer.best()) for layer in layers] or None,
         "choice": scores,
         "metric": task.metric,

@@ -1,11 +1,10 @@
-"""What the one-epoch choice and the search share: the network without its transformer, batches, scores."""
+"""What the one-epoch choice and the search share: rows, batches, gradients, scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,12 +12,12 @@ from torch import Tensor
 from l2g_core.augment import augment
 from l2g_core.datasets import Labelled
 from l2g_core.dna import one_hot
-from l2g_core.embedders.layers import KernelDilation
-from l2g_core.errors import InputError
+from l2g_core.evaluate import mean_score, scores
 from l2g_core.finetune import task_loss
-from l2g_core.metrics import METRICS, TASK_METRIC
-from l2g_core.model import L2G, L2GConfig
-from l2g_core.predict import predict
+from l2g_core.labels import check_labels, check_metric, labelled_rows
+from l2g_core.metrics import TASK_METRIC
+from l2g_core.model import L2GConfig
+from l2g_core.search.network import TaskNetwork
 from l2g_core.search.options import SearchOptions
 
 
@@ -42,30 +41,12 @@ def task_of(data: Labelled, config: L2GConfig, options: SearchOptions) -> Task:
     Raises
     ------
     InputError
-        Fewer than two rows to learn from, or none to validate on.
+        The labels leave nothing to learn or to choose by, or are not of this task.
     """
-    train, validation = data.split("train"), data.split("val")
-    if len(train) < 2 or not len(validation):
-        raise InputError(
-            f"{data.data.source}: {len(train)} rows to train on and {len(validation)} to validate on; "
-            "the search needs two and one at least"
-        )
+    check_labels(data, config.task, len(config.targets))
+    check_metric(options.metric, config.task)
+    train, validation = (labelled_rows(data.split(name), config.task) for name in ("train", "val"))
     return Task(train, validation, config.sequence_length, options.metric or TASK_METRIC[config.task])
-
-
-def build(config: L2GConfig, embedder: str, operators: Sequence[KernelDilation] | None, seed: int) -> L2G:
-    """Embedder, projection, norm and head of an L2G: all of it but the transformer, whose weights are not read."""
-    torch.manual_seed(seed)
-    return L2G(
-        replace(
-            config,
-            embedder=embedder,
-            operators=None if operators is None else tuple(operators),
-            backbone_layers=1,
-            backbone_pretrained=False,
-            backbone_training="none",
-        )
-    )
 
 
 def batches_per_epoch(task: Task, options: SearchOptions, fraction: float) -> int:
@@ -86,20 +67,23 @@ def batches(
         yield augment(x, generator) if options.augment else x, labels[rows]
 
 
-def score(model: L2G, task: Task) -> float:
-    """Mean over the targets of the validation score; NaN where it is undefined (nothing varies, or it diverged)."""
-    rows = task.validation
-    outputs = predict(model, rows.data.sequences, model.longest)
-    if not np.isfinite(outputs).all():
-        return float("nan")
-    scores = METRICS[task.metric](rows.labels, outputs)
-    known = scores[~np.isnan(scores)]
-    return float(known.mean()) if len(known) else float("nan")
+def score(model: TaskNetwork, task: Task, options: SearchOptions) -> float | None:
+    """Mean over the targets of the validation score; None where it is undefined (nothing varies, or it diverged)."""
+    if not all(bool(torch.isfinite(weights).all()) for weights in model.parameters()):
+        return None
+    return mean_score(scores(model, task.validation, task.metric, options.batch_size))
 
 
-def descend(model: L2G, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, device: str) -> Float[Tensor, ""]:
+def descend(
+    model: TaskNetwork, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, device: str
+) -> Float[Tensor, ""]:
     """The gradients of one batch, left in the parameters; returns the loss."""
     optimizer.zero_grad(set_to_none=True)
     loss = task_loss(model(x.to(device)), y.to(device), model.config.task)
     loss.backward()
     return loss.detach()
+
+
+def in_words(score: float | None) -> str:
+    """A score for people to read."""
+    return "undefined" if score is None else f"{score:.4f}"
