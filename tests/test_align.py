@@ -77,7 +77,7 @@ def test_the_discrepancy_is_not_computed_while_its_weight_is_zero(tmp_path, data
     assert calls.count(options.n_points) == steps  # those of one epoch of three; others are for the record
     assert [row["alpha"] for row in record["history"]] == [0.0, 0.0, 1.0]
     assert [row["discrepancy"] is None for row in record["history"]] == [True, True, False]
-    assert set(record["counted"]) == set(record["mmd"]) == {"before", "task_only", "after"}
+    assert set(record["counted"]) == set(record["mmd"]) == {"text_itself", "before", "task_only", "after"}
 
 
 @pytest.mark.parametrize("points", ["tokens", "mean"])
@@ -88,6 +88,7 @@ def test_alignment_lowers_the_mmd_and_not_the_score(tmp_path: Path, data, text, 
     assert aligned["history"][:8] == alone["history"][:8]
     assert aligned["mmd"]["after"] < 0.6 * alone["mmd"]["after"]
     assert aligned["mmd"]["after"] < 0.6 * aligned["mmd"]["task_only"] < aligned["mmd"]["before"]
+    assert 0 < aligned["mmd"]["text_itself"] < aligned["mmd"]["after"]
     assert alone["validation"]["dev"] > 0.6
     assert aligned["validation"]["dev"] > alone["validation"]["dev"] - 0.05
     assert aligned["best_epoch"] == 1 + min(range(8, 12), key=lambda e: aligned["history"][e]["validation_loss"])

@@ -25,7 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from l2g_core.align.discrepancy import DISCREPANCIES
-from l2g_core.align.measure import Snapshot, discrepancies, take_snapshot
+from l2g_core.align.measure import Snapshot, discrepancies, of_text_itself, take_snapshot
 from l2g_core.align.options import AlignOptions
 from l2g_core.align.picture import draw_embeddings
 from l2g_core.align.points import dna_points, encoded, label_groups
@@ -76,7 +76,8 @@ def align(
     Returns
     -------
     The content of ``align.json``: options, config, text, losses and validation score per epoch, the MMD between
-    validation DNA and text before training, before the alignment (``task_only``) and after it.
+    validation DNA and text before training, before the alignment (``task_only``) and after it, beside that between two
+    halves of the text (``text_itself``).
 
     Raises
     ------
@@ -126,7 +127,10 @@ class _Aligner:
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.before = self._snapshot()
-        self.measured = {"before": discrepancies(self.before, options.discrepancy)}
+        self.measured = {
+            "text_itself": of_text_itself(text, options.discrepancy, options.seed),
+            "before": discrepancies(self.before, options.discrepancy),
+        }
 
     @property
     def identity(self) -> dict[str, Any]:
