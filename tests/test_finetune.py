@@ -199,7 +199,7 @@ def test_a_compiled_model_learns_the_same(tmp_path: Path) -> None:
     losses = {}
     for name, more in {"plain": [], "compiled": ["--compile"]}.items():
         command = [sys.executable, "-c", "from l2g_core.cli import main; main()", "finetune", str(table),
-                   "--output", str(tmp_path / name), "--epochs", "2", "--device", "cpu", "--embedder-width", "4",
+                   "--output", str(tmp_path / name), "--epochs", "2", "--device", "cpu", "--embedder", "orca",
                    "--tokens", "15", "--backbone", "minilm", "--layers", "1", "--dropout", "0"]  # fmt: skip
         subprocess.run([*command, *more], check=True, capture_output=True)
         metrics = json.loads((tmp_path / name / "metrics.json").read_text())
