@@ -14,14 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l2g_core.errors import InputError
 from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.experiments.write import as_toml
 from l2g_core.train import train
-from l2g_core.tune.prepare import TuneOptions
 from l2g_core.tune.records import Trial, best_trial, read_trial, trial_folder, write_table, write_trial
 from l2g_core.tune.space import SPACE, Choice, LogUniform, draw, space_of, value_of, with_settings
-from l2g_core.tune.stage import tune
 from l2g_core.tune.trial import run_trial
 from l2g_interp.planting import plant
 
@@ -183,13 +180,13 @@ def test_a_trial_that_is_stopped_tells_its_epochs_again_and_goes_on(toml: Path, 
 
 
 def test_a_trial_that_fails_says_why(toml: Path, tmp_path: Path) -> None:
-    lay_out(resolve(toml, ["model.backbone=no-such-model", "model.backbone_training=full"]), tmp_path)
+    lay_out(resolve(toml, ["model.backbone_layers=99", "model.backbone_training=full"]), tmp_path)
     told: list[dict] = []
     run_trial(tmp_path, 0, told.append, device="cpu", text_dir=None, threads=1)
     found = read_trial(tmp_path, 0)
     assert found.outcome == "failed"
     assert found.error
-    assert "no-such-model" in found.error
+    assert "layers; --layers 99 is not among them" in found.error
     assert "Traceback" in (trial_folder(tmp_path, 0) / "error.txt").read_text()
     assert told == [{"epoch": 0, "score": -1.0}]
 
@@ -231,15 +228,16 @@ def test_trials_end_in_an_experiment_that_trains_to_the_same_score(toml: Path, t
     metrics = train(best, tmp_path / "run", device="cpu", shown=False)
     history = read_trial(tuned, record["best"]["trial"]).history
     scores = [row["score"] for row in metrics["history"]]
-    assert scores[: len(history)] == pytest.approx([row["score"] for row in history], abs=1e-5)
+    assert scores[: len(history)] == pytest.approx([row["score"] for row in history], abs=1e-4)
     assert set(metrics["test"]) == {"dev"}
 
     before = (tuned / "trials.tsv").read_bytes()
     again = l2g(*arguments, "--resume")
     assert again.returncode == 0, again.stderr
     assert (tuned / "trials.tsv").read_bytes() == before
-    with pytest.raises(InputError, match=r"a tuning with other finetune.batch_size \(32 then, 64 now\)"):
-        tune(resolve(toml, ["finetune.batch_size=64"]), tuned, TuneOptions(grace_epochs=1), resume=True, shown=False)
+    other = l2g(*arguments, "--resume", "--set", "finetune.batch_size=64")
+    assert other.returncode == 2
+    assert "is of a tuning with other finetune.batch_size (32 then, 64 now)" in other.stderr
 
 
 @pytest.mark.slow
