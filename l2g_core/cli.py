@@ -14,6 +14,7 @@ from l2g_core.experiments.command import experiments
 from l2g_core.finetune_command import finetune
 from l2g_core.search.command import search
 from l2g_core.train_command import train
+from l2g_core.tune.command import tune
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,7 +34,7 @@ def main(ctx: click.Context, quiet: bool) -> None:
     set_up_logging(verbose=not quiet)
 
 
-for command in (datasets, fetch, experiments, train, search, align, finetune, evaluate):
+for command in (datasets, fetch, experiments, train, tune, search, align, finetune, evaluate):
     main.add_command(command)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +34,7 @@ from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 STATE = "training.safetensors"
+EachEpoch = Callable[[Sequence[Mapping[str, Any]]], None]
 KNOBS = "--batch-size or --tokens, or train less of the language model (--backbone-training lora or frozen)"
 
 
@@ -76,6 +77,7 @@ def finetune(
     resume: bool = False,
     shown: bool = True,
     tensorboard: bool = False,
+    each_epoch: EachEpoch | None = None,
 ) -> dict[str, Any]:
     """Train, keep the epoch with the best validation score in ``folder``, then read the test split once.
 
@@ -90,6 +92,8 @@ def finetune(
         Go on from the last finished epoch found in ``folder``; the result is that of an unbroken run.
     tensorboard
         Write event files to ``folder/events`` (needs the extra ``[tensorboard]``).
+    each_epoch
+        Called with the history so far, after every epoch and when an earlier run's is taken up.
 
     Returns
     -------
@@ -112,9 +116,13 @@ def finetune(
         trainer = Trainer(model.to(device), data, options, folder, device)
         if resume:
             trainer.restore()
+        if each_epoch and trainer.history:
+            each_epoch(trainer.history)
         with write_events(folder / "events", wanted=tensorboard, first_step=trainer.epoch) as write:
             while not trainer.finished:
                 write(trainer.epoch, trainer.run_epoch(shown))
+                if each_epoch:
+                    each_epoch(trainer.history)
         return trainer.finish()
 
 

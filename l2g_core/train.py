@@ -22,6 +22,7 @@ from l2g_core.errors import InputError
 from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.experiments.write import FILE, write_experiment
 from l2g_core.files import write_json
+from l2g_core.finetune import EachEpoch
 from l2g_core.model import L2GConfig
 from l2g_core.training_state import differences
 
@@ -49,6 +50,7 @@ class Context:
     shown: bool = True
     tensorboard: bool = False
     text_dir: Path | None = None
+    each_epoch: EachEpoch | None = None
 
     def of(self, stage: str) -> Path:
         """The folder of a stage."""
@@ -64,6 +66,8 @@ def train(
     shown: bool = True,
     tensorboard: bool = False,
     text_dir: str | Path | None = None,
+    test: bool = True,
+    each_epoch: EachEpoch | None = None,
 ) -> dict[str, Any]:
     """Run the stages of an experiment; ``folder/model`` is the checkpoint.
 
@@ -74,6 +78,10 @@ def train(
         changed; without ``resume`` an unfinished one starts afresh.
     text_dir
         Where the corpora that stage 2 knows by name are.
+    test
+        Score the test rows at the end; otherwise no stage is given them.
+    each_epoch
+        Called with the history of the fine-tuning so far, after each of its epochs.
 
     Returns
     -------
@@ -85,19 +93,35 @@ def train(
         Whatever the stages refuse; or ``resume`` was asked for in the folder of another experiment.
     """
     data = experiment.open_data()
+    config = _config(experiment, data)  # with the test rows: the longest sequence may be one of them
     folder = writable_folder(folder)
     if resume:
         _check_same(experiment, folder)
     write_experiment(experiment, folder)
     text = None if text_dir is None else Path(text_dir)
-    context = Context(
-        experiment, data, _config(experiment, data), folder, device, resume, shown, tensorboard, text
-    )  # fmt: skip
+    rows = data if test else without_test(data)
+    context = Context(experiment, rows, config, folder, device, resume, shown, tensorboard, text, each_epoch)
     for stage, run in (("search", _search), ("align", _align)):
         if experiment.sections["stages"][stage]:
             _once(stage, context, run)
     _once("finetune", context, _finetune)
     return json.loads((context.of("finetune") / METRICS).read_text(encoding="utf-8"))
+
+
+def search_only(
+    experiment: Experiment, folder: str | Path, *, device: str | None = None, resume: bool = False, shown: bool = True
+) -> Path:
+    """Run stage 1 of an experiment unless it is there already; its folder. Test rows are not read."""
+    data = experiment.open_data()
+    folder = writable_folder(folder)
+    context = Context(experiment, without_test(data), _config(experiment, data), folder, device, resume, shown)
+    _once("search", context, _search)
+    return context.of("search")
+
+
+def without_test(data: Labelled) -> Labelled:
+    """All rows but those of the test split."""
+    return data.subset([row for row, split in enumerate(data.splits) if split != "test"])
 
 
 def _check_same(experiment: Experiment, folder: Path) -> None:
@@ -221,4 +245,5 @@ def _finetune(context: Context) -> None:
     finetune(
         model, context.data, context.of("finetune"), options,
         device=context.device, resume=context.resume, shown=context.shown, tensorboard=context.tensorboard,
+        each_epoch=context.each_epoch,
     )  # fmt: skip

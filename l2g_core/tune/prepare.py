@@ -1,0 +1,167 @@
+"""Before the first trial: Ray is there, the data are right, the folder is this tuning's, the trials are laid out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from l2g_core.datasets import DATASETS
+from l2g_core.errors import InputError
+from l2g_core.experiments.resolve import Experiment
+from l2g_core.experiments.write import as_toml
+from l2g_core.files import whole, write_json
+from l2g_core.start import SEARCHED
+from l2g_core.training_state import differences
+from l2g_core.tune.records import EXPERIMENT, RECORD, TABLE, TRIALS, Trial, read_trial, trial_folder, write_trial
+from l2g_core.tune.space import draw, space_of, with_settings
+
+SUMMARY, BEST = "tune.json", "best.toml"
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """How to tune.
+
+    ``max_epochs``: of the fine-tuning in a trial that is never stopped; the experiment's own when None.
+    ``grace_epochs``: none is stopped before; when None the warm-up, for until then the learning rate is not yet what
+    is tried. ``reduction``: one in so many goes on at each decision.
+    ``gpus_per_trial``: when None one if there is one, else none.
+    """
+
+    trials: int = 10
+    max_epochs: int | None = None
+    grace_epochs: int | None = None
+    reduction: int = 2
+    cpus_per_trial: int = 1
+    gpus_per_trial: float | None = None
+
+
+def ray_or_refuse() -> ModuleType:
+    """The module that knows Ray, with Ray kept from reporting home, writing its own logs and handling Ctrl-C.
+
+    Its processes answer nobody who does not know a word drawn for this run: they listen on the machine's address.
+
+    Raises
+    ------
+    InputError
+        Ray is not installed; says how to.
+    """
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    }
+    os.environ.update(settings)
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        importlib.import_module("ray.tune")
+    except ImportError as error:
+        raise InputError("l2g tune needs Ray Tune, which is not installed; pip install 'l2g-interp[ray]'") from error
+    return importlib.import_module("l2g_core.tune.ray_run")
+
+
+def check_resources(options: TuneOptions, cpus: int) -> None:
+    """Refuse to ask for more than there is: trials would wait for ever."""
+    import torch
+
+    if options.cpus_per_trial > cpus:
+        raise InputError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {cpus} for us; ask for fewer")
+    if (options.gpus_per_trial or 0) > (found := torch.cuda.device_count()):
+        raise InputError(f"--gpus-per-trial {options.gpus_per_trial:g}: there are {found} GPUs; ask for fewer")
+
+
+def prepared(experiment: Experiment, options: TuneOptions) -> Experiment:
+    """With the epochs that were asked for, the warm-up as large a part of them, and a table's whole path."""
+    settings: dict[str, Any] = {}
+    before = experiment.sections["finetune"]
+    if options.max_epochs is not None and options.max_epochs != before["epochs"]:
+        warmup = before["warmup_epochs"] * options.max_epochs / before["epochs"]
+        settings = {"finetune.epochs": options.max_epochs, "finetune.warmup_epochs": warmup}
+    if (name := experiment.sections["data"]["name"]) not in DATASETS:
+        settings["data.name"] = str(Path(name).absolute())
+    return with_settings(experiment, settings)
+
+
+def checked(experiment: Experiment) -> tuple[int, str]:
+    """The longest sequence and the hash of the data; refuses here what would fail in every trial."""
+    from l2g_core.labels import check_labels, check_metric, class_names
+
+    data, task = experiment.open_data(), experiment.sections["model"]["task"]
+    outputs = class_names(data) if task == "classification" else data.targets
+    check_labels(data, task, len(outputs))
+    check_metric(experiment.sections["finetune"]["metric"], task)
+    return data.data.longest, data.sha256
+
+
+def identity_of(experiment: Experiment, options: TuneOptions, sha256: str) -> dict[str, Any]:
+    """What the trials depend on, whatever their number and the machine."""
+    sections = {name: dict(values) for name, values in experiment.sections.items()}
+    sections["data"] |= {"data_dir": None, "name": Path(sections["data"]["name"]).name, "sha256": sha256}
+    content = {
+        **sections,
+        "tune": {"grace_epochs": options.grace_epochs, "reduction": options.reduction},
+        "versions": {name: version(name) for name in ("l2g-interp", "torch", "transformers", "ray")},
+    }
+    return json.loads(json.dumps(content))
+
+
+def begin(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
+    """Refuse another tuning's folder, or clear what an earlier one left."""
+    path = folder / SUMMARY
+    if resume and path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))["identity"]
+        if different := list(differences(before, identity)):
+            raise InputError(
+                f"{path}: is of a tuning with other {', '.join(different)}; use another --output, or the same "
+                "settings and data"
+            )
+        return
+    for name in (BEST, TABLE):
+        (folder / name).unlink(missing_ok=True)
+    if (folder / TRIALS).is_dir():
+        shutil.rmtree(folder / TRIALS)
+    write_json(path, {"identity": identity})
+
+
+def searched(experiment: Experiment, folder: Path, resume: bool, shown: bool) -> Experiment:
+    """Run stage 1, which none of what is tuned is about, once; what it found is given from here on."""
+    from l2g_core.search.result import SEARCH, read_result
+    from l2g_core.train import search_only
+
+    found = read_result(search_only(experiment, folder, resume=resume, shown=shown) / SEARCH)
+    settings = {f"model.{key}": found[key] for key in SEARCHED if found.get(key) is not None}
+    return with_settings(experiment, {**settings, "stages.search": False})
+
+
+def lay_out(experiment: Experiment, folder: Path, trials: int, longest: int) -> None:
+    """A folder for every trial, with its experiment and record; what is there and not failed stays."""
+    space = space_of(experiment, longest)
+    seed = experiment.sections["finetune"]["seed"]
+    for number in range(trials):
+        place = trial_folder(folder, number)
+        place.mkdir(parents=True, exist_ok=True)
+        settings = draw(space, experiment, seed, number)
+        if not (place / RECORD).is_file():
+            write_given(with_settings(experiment, settings), place / EXPERIMENT, f"trial {number}")
+            write_trial(folder, Trial(number, settings))
+        elif (before := read_trial(folder, number)).outcome == "failed":
+            write_trial(folder, replace(before, outcome=None, error=None))
+
+
+def write_given(experiment: Experiment, path: Path, note: str) -> None:
+    """Only what is given, so that it is resolved as the experiment that it came from."""
+    about = f"{experiment.about} ({note})" if experiment.about else note
+    with whole(path) as unfinished:
+        unfinished.write_text(as_toml(replace(experiment, about=about, sections=experiment.given)), encoding="utf-8")

@@ -1,0 +1,87 @@
+"""What trials leave on disk: a folder each, with the experiment as TOML, and the record of how it went as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from l2g_core.files import whole, write_json
+
+TRIALS, TABLE = "trials", "trials.tsv"
+EXPERIMENT, RECORD, RUN = "trial.toml", "trial.json", "run"
+WORST = -1.0  # no metric is lower: what an epoch without a defined score counts as
+
+Outcome = Literal["finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one trial went.
+
+    ``settings``: by ``section.key``. ``history``: epoch and validation score (None where it is not defined), as far as
+    the trial got. ``outcome``: None while it is not over.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    history: tuple[dict[str, Any], ...] = ()
+    outcome: Outcome | None = None
+    error: str | None = None
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The earliest epoch with the best validation score; None before the first."""
+        return max(self.history, key=lambda row: score_of(row), default=None)
+
+
+def score_of(row: dict[str, Any]) -> float:
+    """The validation score of an epoch, or what counts as the worst."""
+    return WORST if row["score"] is None else float(row["score"])
+
+
+def trial_folder(folder: Path, number: int) -> Path:
+    """Where a trial is."""
+    return folder / TRIALS / f"{number:03d}"
+
+
+def read_trial(folder: Path, number: int) -> Trial:
+    """The record of a trial."""
+    stored = json.loads((trial_folder(folder, number) / RECORD).read_text(encoding="utf-8"))
+    return Trial(**{**stored, "history": tuple(stored["history"])})
+
+
+def write_trial(folder: Path, trial: Trial) -> None:
+    """Keep the record of a trial."""
+    write_json(trial_folder(folder, trial.number) / RECORD, asdict(trial))
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The first of those with the best validation score; a trial that failed is none of them."""
+    scored = [trial for trial in trials if trial.history and trial.outcome != "failed"]
+    return max(scored, key=lambda trial: score_of(trial.best or {}), default=None)
+
+
+def write_table(folder: Path, trials: Sequence[Trial], metric: str) -> None:
+    """All trials as TSV: number, how it ended, epochs, best epoch and its validation score, settings, error."""
+    keys = list(trials[0].settings)
+    lines = ["\t".join(("trial", "outcome", "epochs", "best_epoch", f"val_{metric}", *keys, "error"))]
+    for trial in trials:
+        best = trial.best or {"epoch": "", "score": None}
+        score = "" if best["score"] is None else f"{best['score']:.6f}"
+        settings = (f"{trial.settings[key]:g}" for key in keys)
+        error = " ".join((trial.error or "").split())
+        cells = (
+            trial.number,
+            trial.outcome or "unfinished",
+            len(trial.history),
+            best["epoch"],
+            score,
+            *settings,
+            error,
+        )
+        lines.append("\t".join(map(str, cells)))
+    with whole(folder / TABLE) as unfinished:
+        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,192 @@
+"""Tuning an experiment: run the trials, say what happens to them, keep what comes out."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from l2g_core.console import progress, writable_folder
+from l2g_core.errors import InputError
+from l2g_core.experiments.resolve import Experiment
+from l2g_core.files import write_json
+from l2g_core.metrics import TASK_METRIC
+from l2g_core.tune.prepare import (
+    BEST,
+    SUMMARY,
+    TuneOptions,
+    begin,
+    check_resources,
+    checked,
+    identity_of,
+    lay_out,
+    prepared,
+    ray_or_refuse,
+    searched,
+    write_given,
+)
+from l2g_core.tune.records import (
+    RUN,
+    TABLE,
+    Trial,
+    best_trial,
+    read_trial,
+    score_of,
+    trial_folder,
+    write_table,
+    write_trial,
+)
+from l2g_core.tune.space import with_settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One tuning: what it is about and where it is."""
+
+    experiment: Experiment
+    folder: Path
+    options: TuneOptions
+    metric: str
+    shown: bool
+
+    @property
+    def max_epochs(self) -> int:
+        return self.experiment.sections["finetune"]["epochs"]
+
+    def trials(self) -> list[Trial]:
+        return [read_trial(self.folder, number) for number in range(self.options.trials)]
+
+
+def tune(
+    experiment: Experiment,
+    folder: str | Path,
+    options: TuneOptions | None = None,
+    *,
+    text_dir: str | Path | None = None,
+    resume: bool = False,
+    shown: bool = True,
+) -> dict[str, Any]:
+    """Try drawn settings of an experiment, and write the best as ``folder/best.toml``.
+
+    Trials are compared by their best validation score; no test row is given to them. Stage 1 is run once, with the
+    experiment's own settings; stages 2 and 3 are part of every trial. Draws depend on the experiment's ``finetune``
+    seed. Which trials are stopped depends on which are quicker, unless one runs at a time.
+
+    Parameters
+    ----------
+    resume
+        Go on with what a killed tuning left: trials that are over are not run again, those that failed are. More
+        ``trials`` than before are added to them.
+
+    Returns
+    -------
+    The content of ``tune.json``.
+
+    Raises
+    ------
+    InputError
+        Ray is not installed, the data or settings are wrong, ``folder`` holds another tuning, or every trial failed.
+    """
+    ray_run, options = ray_or_refuse(), options or TuneOptions()
+    check_resources(options, ray_run.available_cpus())
+    experiment = prepared(experiment, options)
+    longest, sha256 = checked(experiment)
+    folder = writable_folder(folder)
+    identity = identity_of(experiment, options, sha256)
+    begin(folder, identity, resume)
+    if experiment.sections["stages"]["search"]:
+        experiment = searched(experiment, folder, resume, shown)
+    model, metric = experiment.sections["model"], experiment.sections["finetune"]["metric"]
+    run = _Run(experiment, folder, options, metric or TASK_METRIC[model["task"]], shown)
+    lay_out(experiment, folder, options.trials, longest)
+    if any(trial.outcome is None for trial in run.trials()):
+        _run_trials(run, ray_run, None if text_dir is None else Path(text_dir))
+    return _conclude(run, identity)
+
+
+def _run_trials(run: _Run, ray_run: Any, text_dir: Path | None) -> None:
+    """Run all trials, telling what happens to those that are not over yet."""
+    import torch
+
+    options, warmup = run.options, run.experiment.sections["finetune"]["warmup_epochs"]
+    gpus = options.gpus_per_trial
+    schedule = ray_run.Schedule(
+        max_epochs=run.max_epochs,
+        grace_epochs=min(run.max_epochs, options.grace_epochs or max(1, math.ceil(warmup))),
+        reduction=options.reduction,
+        cpus=options.cpus_per_trial,
+        gpus=float(torch.cuda.is_available()) if gpus is None else gpus,
+    )
+    trials = run.trials()
+    known = {trial.number for trial in trials if trial.outcome is not None}
+    if known:
+        log.info("%d of %d trials finished before, taken as they are", len(known), len(trials))
+    bar = _bar(len(trials), len(known), run.shown)
+    next(bar, None)
+
+    def epoch(number: int, result: Mapping[str, Any]) -> None:
+        if number not in known and result.get("epoch"):
+            log.info("trial %d: epoch %d/%d, validation %s %.4f", number, result["epoch"], run.max_epochs, run.metric,
+                     result["score"])  # fmt: skip
+
+    def over(number: int, error: str | None) -> None:
+        _note_end(run, number, error, told=number not in known)
+        write_table(run.folder, run.trials(), run.metric)
+        if number not in known:
+            next(bar, None)
+
+    try:
+        ray_run.run_on_ray(run.folder, range(len(trials)), schedule, ray_run.Listener(epoch, over), text_dir)
+    finally:
+        bar.close()
+
+
+def _bar(total: int, done: int, shown: bool) -> Generator[int, None, None]:
+    """A bar that each `next` after the first moves on, and `close` ends."""
+    yield from progress(range(total - done), "trials", total, shown, done)
+
+
+def _note_end(run: _Run, number: int, error: str | None, told: bool) -> None:
+    """Record how a trial ended, where its own process could not, and say it."""
+    trial = read_trial(run.folder, number)
+    if trial.outcome is None:
+        if error is not None:
+            trial = replace(trial, outcome="failed", error=f"its process ended: {error}")
+        else:
+            trial = replace(trial, outcome="finished" if len(trial.history) >= run.max_epochs else "stopped")
+        write_trial(run.folder, trial)
+    if trial.outcome == "stopped":  # it holds gigabytes with a large language model
+        shutil.rmtree(trial_folder(run.folder, number) / RUN, ignore_errors=True)
+    if told and trial.outcome == "failed":
+        log.warning("trial %d failed: %s", number, trial.error)
+    elif told:
+        log.info("trial %d: %s after %d epochs", number, trial.outcome, len(trial.history))
+
+
+def _conclude(run: _Run, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Choose, and write ``best.toml``, the table and ``tune.json``."""
+    trials = run.trials()
+    write_table(run.folder, trials, run.metric)
+    best = best_trial(trials)
+    if best is None or best.best is None:
+        raise InputError(f"{run.folder / TABLE}: all {len(trials)} trials failed, the first by: {trials[0].error}")
+    for trial in trials:
+        shutil.rmtree(trial_folder(run.folder, trial.number) / RUN, ignore_errors=True)
+    score = score_of(best.best)
+    note = f"trial {best.number} of {len(trials)}, validation {run.metric} {score:.4f}"
+    write_given(with_settings(run.experiment, best.settings), run.folder / BEST, f"tuned: {note}")
+    outcomes = [trial.outcome for trial in trials]
+    record = {
+        "best": {"trial": best.number, "metric": run.metric, "score": score, "settings": best.settings},
+        "trials": {name: outcomes.count(name) for name in ("finished", "stopped", "failed")},
+        "options": asdict(run.options),
+        "identity": identity,
+    }
+    write_json(run.folder / SUMMARY, record)
+    return record
