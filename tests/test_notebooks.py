@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 README = FOLDER.parent / "README.md"
 NAMES = sorted(path.name for path in FOLDER.glob("*.ipynb"))
-LARGEST = 300_000  # bytes of a notebook with its outputs
+LARGEST = 400_000  # bytes of a notebook with its outputs
 OURS = ("l2g_core", "l2g_interp", "motif_db")
 PICTURES = {"image/png", "image/svg+xml"}
 OF_A_MACHINE = re.compile(r"(?<![\w.:/])(?:/(?:home|Users|root|work|tmp|usr|opt|var|mnt)/|[A-Z]:\\)")
