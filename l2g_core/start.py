@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from l2g_core.errors import InputError
+from l2g_core.files import file_sha256
 from l2g_core.model import L2G, L2GConfig
 from l2g_core.training_state import differences
 
@@ -114,4 +115,4 @@ def _load_embedder(model: L2G, path: Path) -> str:
             f"{path}: does not fit this model: {', '.join(clashes[:3])}; repeat 'l2g align' with its settings"
         )
     model.load_state_dict(weights, strict=False)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)

@@ -17,11 +17,10 @@ from typing import Any
 from l2g_core.checkpoint import CONFIG, METRICS, WEIGHTS
 from l2g_core.console import writable_folder
 from l2g_core.datasets import Labelled
-from l2g_core.datasets.fingerprint import file_sha256
 from l2g_core.errors import InputError
 from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.experiments.write import FILE, write_experiment
-from l2g_core.files import write_json
+from l2g_core.files import file_sha256, write_json
 from l2g_core.finetune import EachEpoch
 from l2g_core.model import L2GConfig
 from l2g_core.training_state import differences

@@ -258,8 +258,9 @@ def plant(
     table = writable_file(output) if output else folder / "planted.tsv"
     insisted = {"device": given["device"], "other_model": given["other_model"], "shown": shown}
     effects = plant_files(given["model"], folder, list(motifs.values()), table, _planting(given), **insisted)
+    fewest = min((e.copies for e in effects), default=0)
     for e in effects:
-        if e.copies == min(effect.copies for effect in effects):
+        if e.copies == fewest:
             interval = f"{e.excess:+.3f} [{e.excess_low:+.3f}, {e.excess_high:+.3f}]"
             click.echo(f"{e.target}\t{e.pattern}\t{interval} beyond control, with {e.copies} planted")
     click.echo(table)

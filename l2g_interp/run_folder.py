@@ -16,7 +16,7 @@ import numpy as np
 
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
-from l2g_core.files import write_json
+from l2g_core.files import file_sha256, write_json
 from l2g_interp.modisco import read_patterns
 from l2g_interp.records import Effect, Hit, Match, Pattern, Run, read_attributions, read_overview, read_table, safe_name
 
@@ -96,11 +96,7 @@ def evidence_stamp(table: Path, patterns: dict[str, list[Pattern]]) -> dict[str,
             digest.update(json.dumps([target, p.name, p.sign, p.cwm.shape]).encode())
             for array in (p.ppm, p.cwm, p.seqlets.example, p.seqlets.start, p.seqlets.end, p.seqlets.is_revcomp):
                 digest.update(np.ascontiguousarray(array).tobytes())
-    with table.open("rb") as file:
-        return {
-            "motifs_sha256": digest.hexdigest(),
-            "table_sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-        }
+    return {"motifs_sha256": digest.hexdigest(), "table_sha256": file_sha256(table)}
 
 
 def _evidence(path: Path, step: str, row_type: type, run: dict[str, Any], patterns: dict[str, list[Pattern]]) -> list:

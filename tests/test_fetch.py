@@ -14,8 +14,9 @@ from click.testing import CliRunner
 
 from l2g_core.cli import main as l2g
 from l2g_core.datasets import DATASETS, Entry, File, fetch
-from l2g_core.datasets.fingerprint import file_sha256, recorded
+from l2g_core.datasets.fingerprint import recorded
 from l2g_core.errors import InputError
+from l2g_core.files import file_sha256
 
 CONTENT = bytes(range(256)) * 2000  # half a megabyte
 

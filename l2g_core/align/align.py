@@ -42,11 +42,11 @@ from l2g_core.labels import check_labels, check_metric, labelled_rows
 from l2g_core.metrics import METRICS, TASK_METRIC
 from l2g_core.model import L2G, L2GConfig, masked_mean, sequence_lengths
 from l2g_core.predict import default_device, predict
+from l2g_core.start import PARTS
 from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 EMBEDDER, RECORD, PICTURE, STATE = "embedder.safetensors", "align.json", "embeddings.png", "training.safetensors"
-LEARNED = ("embedder.", "projection.", "norm.", "positions.")
 
 
 def align(
@@ -257,9 +257,7 @@ class _Aligner:
     def _save_embedder(self) -> None:
         from safetensors.torch import save_file
 
-        weights = {
-            k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items() if k.startswith(LEARNED)
-        }
+        weights = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items() if k.startswith(PARTS)}
         with whole(self.folder / EMBEDDER) as unfinished:
             save_file(weights, unfinished)
 

@@ -6,7 +6,6 @@ none of it may be passed on, so none of it comes with this package.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import tarfile
@@ -182,8 +181,3 @@ def _member(archive: Path, name: str) -> bytes:
         if opened is None:
             raise ValueError(f"no {name} in the archive")
         return opened.read()
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -19,12 +19,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from l2g_core.align.corpora import cache_folder, corpus_file, file_sha256, read_tagged
+from l2g_core.align.corpora import cache_folder, corpus_file, read_tagged
 from l2g_core.align.tokens import Tokenized, tokenized, vocabulary
 from l2g_core.backbones import WordEmbeddings, load_word_embeddings
 from l2g_core.checkpoint import fingerprint
 from l2g_core.errors import InputError
-from l2g_core.files import whole
+from l2g_core.files import file_sha256, whole
 
 log = logging.getLogger(__name__)
 VOCABULARY = "vocabulary"

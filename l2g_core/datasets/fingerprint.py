@@ -7,15 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from l2g_core.errors import InputError
-from l2g_core.files import whole
+from l2g_core.files import file_sha256, whole
 
 SUMS = "SHA256SUMS"  # as `sha256sum` writes and checks it
-
-
-def file_sha256(path: Path) -> str:
-    """The hash of one file, read in pieces."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def data_sha256(paths: Sequence[Path], root: Path) -> str:
