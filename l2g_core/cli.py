@@ -9,7 +9,7 @@ import click
 from l2g_core.align.command import align
 from l2g_core.console import Program, progress, set_up_logging, writable_file, writable_folder
 from l2g_core.data_command import datasets, fetch
-from l2g_core.evaluate_command import evaluate
+from l2g_core.evaluate_command import evaluate, export
 from l2g_core.experiments.command import experiments
 from l2g_core.finetune_command import finetune
 from l2g_core.search.command import search
@@ -34,7 +34,7 @@ def main(ctx: click.Context, quiet: bool) -> None:
     set_up_logging(verbose=not quiet)
 
 
-for command in (datasets, fetch, experiments, train, tune, search, align, finetune, evaluate):
+for command in (datasets, fetch, experiments, train, tune, search, align, finetune, evaluate, export):
     main.add_command(command)
 
 

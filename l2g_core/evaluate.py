@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from inspect import getdoc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from l2g_core.checkpoint import SequenceModel
 from l2g_core.datasets import Labelled
 from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
+from l2g_core.files import whole
 from l2g_core.labels import check_metric, labelled_rows
 from l2g_core.metrics import METRICS, TASK_METRIC
 from l2g_core.predict import predict
@@ -25,14 +27,17 @@ Track = Callable[[Iterable[int]], Iterable[int]]
 class Evaluation:
     """What a model predicts for labelled rows, and how well.
 
-    ``labels`` are NaN where nothing was measured; ``outputs`` has a column per output of the model. ``scores`` names
-    each target; None where a score is not defined (a target that does not vary).
+    ``labels`` are NaN where nothing was measured; ``outputs`` has a column per output of the model, named in
+    ``output_names`` (the classes, where there are some). ``scores`` names each target; None where a score is not
+    defined (a target that does not vary).
     """
 
     task: str
     metric: str
     split: str
+    ids: tuple[str, ...]
     targets: tuple[str, ...]
+    output_names: tuple[str, ...]
     labels: Float32[np.ndarray, "n targets"]
     outputs: Float32[np.ndarray, "n outputs"]
     scores: dict[str, float | None]
@@ -77,7 +82,22 @@ def evaluate(
     metric = metric or TASK_METRIC[task]
     outputs = predict(model, chosen.data.sequences, model.longest, batch_size, track)
     named = named_scores(chosen, METRICS[metric](chosen.labels, outputs))
-    return Evaluation(task, metric, split, chosen.targets, chosen.labels, outputs, named)
+    ids = tuple(chosen.data.ids)
+    return Evaluation(task, metric, split, ids, chosen.targets, model.targets, chosen.labels, outputs, named)
+
+
+def write_predictions(evaluation: Evaluation, path: str | Path) -> None:
+    """A TSV with a row per sequence: ``id``, ``observed <target>`` (empty: not measured), ``predicted <output>``.
+
+    Predictions are the model's outputs: of classes and several labels, the scores before softmax or sigmoid.
+    """
+    observed = [f"observed {name}" for name in evaluation.targets]
+    predicted = [f"predicted {name}" for name in evaluation.output_names]
+    values = np.concatenate([evaluation.labels, evaluation.outputs], axis=1)
+    with whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
+        handle.write("\t".join(("id", *observed, *predicted)) + "\n")
+        for name, row in zip(evaluation.ids, values, strict=True):
+            handle.write("\t".join((name, *("" if np.isnan(v) else f"{v:.6g}" for v in row))) + "\n")
 
 
 def scores(model: SequenceModel, rows: Labelled, metric: str, batch_size: int) -> dict[str, float | None]:

@@ -1,73 +1,118 @@
-"""``l2g evaluate``: how good a checkpoint is on labelled sequences."""
+"""``l2g evaluate`` and ``l2g export``: how good a checkpoint is on labelled sequences, as figures and as a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from l2g_core.console import progress, writable_file
 
+if TYPE_CHECKING:
+    from l2g_core.evaluate import Evaluation
+
 PATH = click.Path(path_type=Path)
 
 
+def evaluation_options(command: Callable) -> Callable:
+    """What both commands ask: which model, which rows, which metric, and how to run."""
+    for option in reversed(
+        (
+            click.option("--model", required=True, type=PATH, help="Checkpoint folder."),
+            click.option(
+                "--table", required=True, type=PATH, help="Sequences and labels, or a data set's name, as for finetune."
+            ),
+            click.option(
+                "--data-dir", type=PATH, help="Where --table names a data set: the folder or file that has it."
+            ),
+            click.option(
+                "--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True
+            ),
+            click.option("--metric", help="pcc, mcc, f1, accuracy, auroc, ...  [default: the task's own]"),
+            click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
+            click.option(
+                "--seed", type=int, default=0, show_default=True,
+                help="Drew the validation split, if the table has none.",
+            ),
+            click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]"),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option("--model", required=True, type=PATH, help="Checkpoint folder.")
-@click.option("--table", required=True, type=PATH, help="Sequences and labels, as for finetune.")
-@click.option("--data-dir", type=PATH, help="Where --table names a data set: the folder or file that has it.")
-@click.option("--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True)
-@click.option("--metric", help="pcc, mcc, f1, accuracy, auroc, ...  [default: the task's own]")
+@evaluation_options
 @click.option("--output", type=PATH, help="JSON to write: the scores and what they mean.")
-@click.option("--picture", type=PATH, help="PNG, SVG or PDF to write: predicted beside observed.")
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Drew the validation split, if the table has none."
-)
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
 @click.pass_obj
-def evaluate(
+def evaluate(shown: bool, output: Path | None, **given: Any) -> None:
+    """Score a model on labelled sequences.
+
+    One line per target: split, target, metric, score.
+    """
+    from l2g_core.files import write_json
+
+    if output:
+        writable_file(output)
+    found = evaluated(shown, **given)
+    if output:
+        write_json(output, found.as_json())
+    for target, score in found.scores.items():
+        click.echo(f"{found.split}\t{target}\t{found.metric}\t{'undefined' if score is None else f'{score:.4f}'}")
+
+
+@click.command()
+@evaluation_options
+@click.option(
+    "--output", required=True, type=PATH, help="File to write: .png, .svg or .pdf draws, .tsv has a row per sequence."
+)
+@click.pass_obj
+def export(shown: bool, output: Path, **given: Any) -> None:
+    """Set predictions beside what was observed, as a picture or as a table.
+
+    \b
+    Regression: predicted over observed, a panel per target.
+    Classification: the confusion matrix.
+    Several labels per sequence: ROC curves.
+    """
+    from l2g_core.evaluate import write_predictions
+    from l2g_core.picture import draw_evaluation, picture_format
+
+    as_table = writable_file(output).suffix.lower() == ".tsv"
+    if not as_table:
+        picture_format(output)
+    found = evaluated(shown, **given)
+    (write_predictions if as_table else draw_evaluation)(found, output)
+
+
+def evaluated(
     shown: bool,
+    *,
     model: Path,
     table: Path,
     data_dir: Path | None,
     split: str,
     metric: str | None,
-    output: Path | None,
-    picture: Path | None,
     batch_size: int,
     seed: int,
     device: str | None,
-) -> None:
-    """Score a model on labelled sequences, and draw predicted beside observed.
-
-    One line per target: split, target, metric, score.
-    """
+) -> Evaluation:
     from l2g_core.checkpoint import load
     from l2g_core.console import out_of_memory_explained
     from l2g_core.datasets import open_dataset
     from l2g_core.evaluate import evaluate as run
-    from l2g_core.files import write_json
     from l2g_core.labels import columns_of
-    from l2g_core.picture import draw_evaluation, picture_format
     from l2g_core.predict import default_device
 
-    if picture:
-        picture_format(writable_file(picture))
-    if output:
-        writable_file(output)
     network = load(model)
     columns = columns_of(network.targets, network.config.task)
     data = open_dataset(str(table), data_dir=data_dir, targets=columns, seed=seed)
     network.to(device or default_device())
     rows = len(data) if split == "all" else data.splits.count(split)
     with out_of_memory_explained("--batch-size"):
-        found = run(
+        return run(
             network, data, split, metric, batch_size,
             track=lambda starts: progress(starts, "predicting (batches)", -(-rows // batch_size), shown),
         )  # fmt: skip
-    if output:
-        write_json(output, found.as_json())
-    if picture:
-        draw_evaluation(found, picture)
-    for target, score in found.scores.items():
-        click.echo(f"{split}\t{target}\t{found.metric}\t{'undefined' if score is None else f'{score:.4f}'}")

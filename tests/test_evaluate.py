@@ -1,4 +1,4 @@
-"""Scores of a checkpoint on labelled rows, and the picture of them."""
+"""Scores of a checkpoint on labelled rows, and predictions beside them as picture and table."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
 from small_training import labelled, model, write_table
 
 from l2g_core.cli import main
+from l2g_core.datasets import read_table
 from l2g_core.dna import reverse_complement
 from l2g_core.errors import InputError
 from l2g_core.evaluate import Evaluation, evaluate
@@ -21,8 +23,8 @@ from l2g_core.predict import predict
 PNG = b"\x89PNG"
 
 
-def command(*arguments: object):
-    return CliRunner().invoke(main, ["evaluate", *map(str, arguments), "--device", "cpu"])
+def command(*arguments: object, name: str = "evaluate"):
+    return CliRunner().invoke(main, [name, *map(str, arguments), "--device", "cpu"])
 
 
 def test_evaluation_scores_both_strands_averaged() -> None:
@@ -39,18 +41,37 @@ def test_evaluation_scores_both_strands_averaged() -> None:
     assert evaluate(network, data, "all").as_json()["rows"] == {"t0": 30}
 
 
-def test_the_command_writes_scores_and_picture(tmp_path: Path) -> None:
+def test_the_command_writes_scores(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.tsv", 40)
     model().save_pretrained(tmp_path / "m")
-    output, picture = tmp_path / "out" / "metrics.json", tmp_path / "out" / "p.png"
-    done = command(
-        "--model", tmp_path / "m", "--table", table, "--split", "val", "--output", output, "--picture", picture
-    )
+    output = tmp_path / "out" / "metrics.json"
+    done = command("--model", tmp_path / "m", "--table", table, "--split", "val", "--output", output)
     assert done.exit_code == 0, done.output
     stored = json.loads(output.read_text())
     assert done.output.strip() == f"val\tdev\tpcc\t{stored['scores']['dev']:.4f}"
     assert stored["rows"] == {"dev": 4}
+
+
+def test_predictions_are_exported_beside_what_was_observed(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.tsv", 40)
+    network = model()
+    network.save_pretrained(tmp_path / "m")
+    common = ("--model", tmp_path / "m", "--table", table, "--split", "val")
+    picture, numbers = tmp_path / "out" / "p.png", tmp_path / "out" / "p.tsv"
+    for output in (picture, numbers):
+        done = command(*common, "--output", output, name="export")
+        assert done.exit_code == 0, done.output
     assert picture.read_bytes().startswith(PNG)
+    data = read_table(table, ["dev"]).split("val")
+    written = pd.read_csv(numbers, sep="\t")
+    assert list(written) == ["id", "observed dev", "predicted dev"]
+    assert written["id"].tolist() == list(data.data.ids)
+    np.testing.assert_allclose(written["observed dev"], data.labels[:, 0], rtol=1e-5)
+    expected = predict(network, data.data.sequences, network.longest)
+    np.testing.assert_allclose(written["predicted dev"], expected[:, 0], rtol=1e-4)
+    refused = command(*common, "--output", tmp_path / "p.gif", name="export")
+    assert refused.exit_code == 2
+    assert "end it with .png, .svg, .pdf" in refused.output
 
 
 def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
@@ -60,7 +81,6 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
     for more, words in {
         (): "no row to evaluate has split 'test' (found: train, val)",
         ("--split", "val", "--metric", "auroc"): "--metric auroc is not for regression",
-        ("--split", "val", "--picture", tmp_path / "p.gif"): "end it with .png, .svg, .pdf",
     }.items():
         done = command(*same, *more)
         assert done.exit_code == 2
@@ -109,7 +129,8 @@ def test_every_task_has_its_picture(tmp_path: Path, task: str, n: int) -> None:
     scores: dict[str, float | None] = dict.fromkeys(targets, 0.5)
     if task != "classification":
         scores["c"] = None
-    found = Evaluation(task, metric, "test", targets, labels.astype(np.float32),
+    names = ("a=0", "a=1") if task == "classification" else targets
+    found = Evaluation(task, metric, "test", tuple(map(str, range(n))), targets, names, labels.astype(np.float32),
                        np.nan_to_num(outputs).astype(np.float32), scores)  # fmt: skip
     for name in ("p.svg", "p.png"):
         draw_evaluation(found, tmp_path / name)
