@@ -274,6 +274,17 @@ def test_bad_tables_name_file_record_and_remedy(text: str, says: str, tmp_path: 
     assert "\n" not in str(error.value)
 
 
+def test_a_slip_in_a_column_of_numbers_is_refused_and_does_not_cost_the_column(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text("sequence\tdev\thk\tname\nACGT\t1\t1\ta\nACGA\t2\tnan\tb\nACCC\thigh\t3\t7\n")
+    with pytest.raises(InputError, match=r"line 4: dev is 'high', which is no number; .*--targets"):
+        read_table(path)
+    path.write_text(path.read_text().replace("high", ""))
+    data = read_table(path)
+    assert data.targets == ("dev", "hk")
+    np.testing.assert_array_equal(data.labels, [[1, 1], [2, np.nan], [np.nan, 3]])
+
+
 def test_a_column_is_found_whatever_its_case(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("Sequence,Dev\nacgt,1\nACGA,2\n")

@@ -29,7 +29,7 @@ from l2g_core.embedders.layers import Embedder, KernelDilation, OperatorConv, co
 from l2g_core.errors import InputError
 from l2g_core.model import L2G, L2GConfig
 from l2g_core.search.choose import best_of
-from l2g_core.search.dash import mixed_network, shape_logit_gradient
+from l2g_core.search.dash import batch_statistics, mixed_network, shape_logit_gradient
 from l2g_core.search.mixed import MixedConv, convolve, fast_length
 from l2g_core.search.network import TaskNetwork, build
 from l2g_core.search.options import SearchOptions
@@ -159,6 +159,23 @@ def test_logit_gradients_have_one_norm_and_a_price_for_support() -> None:
     expected = [0.006 + 1e-4 * support((3, 1)), 0.008 + 1e-4 * support((11, 7))]
     assert layer.logits.grad.tolist() == pytest.approx(expected)
     assert (support((3, 1)), support((11, 7))) == (3, 71)
+
+
+def test_a_mixed_network_is_scored_by_the_statistics_of_each_batch() -> None:
+    torch.manual_seed(0)
+    model, _ = mixed_network("unet", replace(CONFIG, embedder_width=4), SearchOptions())
+    learned = {name: value.clone() for name, value in model.state_dict().items()}
+    x = torch.randn(16, 4, CONFIG.sequence_length)
+    norm = model.embedder.get_submodule("first.1")
+    seen: list[torch.Tensor] = []
+    handle = norm.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+    model.eval()
+    with torch.no_grad(), batch_statistics(model):
+        model.predict_strand(x, torch.full((16,), CONFIG.sequence_length))
+    handle.remove()
+    assert seen[0].mean(dim=(0, 2)).abs().max() < 1e-5
+    assert (seen[0].var(dim=(0, 2)) - 1).abs().max() < 0.01
+    assert all(torch.equal(value, learned[name]) for name, value in model.state_dict().items())
 
 
 def test_spaces_and_lengths() -> None:

@@ -66,6 +66,15 @@ def required(columns: Sequence[str], names: Sequence[str], path: Path) -> str:
     raise InputError(f"{path}: no column {names[0]!r} (found: {', '.join(columns)}){meant}")
 
 
+def is_number(text: str) -> bool:
+    """Whether `numbers` can read it; ``nan`` is one."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def numbers(texts: Sequence[str], name: str, path: Path) -> Float32[np.ndarray, " n"]:
     """The values of one column, NaN where blank.
 
@@ -80,7 +89,8 @@ def numbers(texts: Sequence[str], name: str, path: Path) -> Float32[np.ndarray, 
             values[row] = float(text) if text.strip() else np.nan
         except ValueError as error:
             raise InputError(
-                f"{path}: line {row + 2}: {name} is {text!r}, which is no number; leave it blank if not measured"
+                f"{path}: line {row + 2}: {name} is {text!r}, which is no number; leave it blank if not measured, "
+                "or name the columns to learn with --targets"
             ) from error
         if np.isinf(values[row]):
             raise InputError(f"{path}: line {row + 2}: {name} is {text!r}, which is not finite; leave it blank")

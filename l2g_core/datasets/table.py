@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from l2g_core.datasets.columns import IDENTIFIER, SEQUENCE, SPLIT, numbers, read_frame, required
+from l2g_core.datasets.columns import IDENTIFIER, SEQUENCE, SPLIT, is_number, numbers, read_frame, required
 from l2g_core.datasets.labelled import Labelled
 from l2g_core.datasets.splits import named_splits, with_validation
 from l2g_core.dna import checked
@@ -26,7 +26,8 @@ def read_table(path: str | Path, targets: Sequence[str] | None = None, seed: int
     path
         TSV, or CSV when the name says so; plain or gzipped, with a header.
     targets
-        Columns to learn; by default every other column that is numeric. Blanks mean "not measured".
+        Columns to learn; by default every other column in which at least half of what is filled in is a number. Blanks
+        and ``nan`` mean "not measured".
     seed
         Draws the validation split where the file has none: a tenth of the training rows, balanced over the labels;
         rows of one sequence, in either strand, stay together.
@@ -39,7 +40,7 @@ def read_table(path: str | Path, targets: Sequence[str] | None = None, seed: int
     path = Path(path)
     frame = read_frame(path)
     sequences = list(frame[required(list(frame.columns), RESERVED[1:2], path)])
-    chosen = tuple(required(list(frame.columns), [t], path) for t in targets) if targets else _numeric_columns(frame)
+    chosen = tuple(required(list(frame.columns), [t], path) for t in targets) if targets else _mostly_numbers(frame)
     if not chosen:
         raise InputError(
             f"{path}: no numeric column to learn (found: {', '.join(frame.columns)}); name it with --targets"
@@ -56,11 +57,11 @@ def read_table(path: str | Path, targets: Sequence[str] | None = None, seed: int
     return Labelled(data, chosen, labels, splits, source, file_sha256(path))
 
 
-def _numeric_columns(frame: Any) -> tuple[str, ...]:
-    import pandas as pd
+def _mostly_numbers(frame: Any) -> tuple[str, ...]:
+    """Columns of numbers, those with a slip in them too: it is to be refused with its line, not to cost the column."""
 
-    def numeric(column: str) -> bool:
-        values = frame[column][frame[column].str.strip() != ""]
-        return len(values) > 0 and bool(pd.Series(pd.to_numeric(values, errors="coerce")).notna().all())
+    def chosen(column: str) -> bool:
+        filled = [text for text in frame[column] if text.strip()]
+        return len(filled) > 0 and sum(map(is_number, filled)) >= len(filled) / 2
 
-    return tuple(c for c in frame.columns if c not in RESERVED and numeric(c))
+    return tuple(c for c in frame.columns if c not in RESERVED and chosen(c))

@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,12 +161,30 @@ def shape_logit_gradient(layer: MixedConv, options: SearchOptions) -> None:
     gradient += options.support_cost * torch.tensor(supports, dtype=gradient.dtype, device=gradient.device)
 
 
+@contextmanager
+def batch_statistics(model: nn.Module) -> Iterator[None]:
+    """Within it, batch norms in evaluation go by the batch at hand; what they have learned is as before afterwards.
+
+    Each pass through a mixed network draws a mix of its own: means over many mixes fit none of them.
+    """
+    norms = [(m, m.running_mean, m.running_var) for m in model.modules() if isinstance(m, nn.BatchNorm1d)]
+    for norm, *_ in norms:
+        norm.running_mean = norm.running_var = None
+    try:
+        yield
+    finally:
+        for norm, mean, variance in norms:
+            norm.running_mean, norm.running_var = mean, variance
+
+
 @torch.no_grad()
 def standing(model: TaskNetwork, mixed: Sequence[MixedConv], task: Task, options: SearchOptions) -> dict[str, Any]:
     """Where the search stands: the score, and per layer the leader, its probability and the entropy (nats)."""
     probabilities = [layer.logits.softmax(dim=0).cpu() for layer in mixed]
+    with batch_statistics(model):
+        reached = score(model, task, options)
     return {
-        "score": score(model, task, options),
+        "score": reached,
         "leaders": [list(layer.best()) for layer in mixed],
         "probabilities": [float(p.max()) for p in probabilities],
         "entropies": [float(torch.special.entr(p).sum()) for p in probabilities],

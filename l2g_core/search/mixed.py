@@ -58,8 +58,7 @@ class MixedConv(nn.Module):
     def probabilities(self) -> Float[Tensor, " candidates"]:
         """Gumbel-softmax, soft, with fresh noise at every call; in evaluation too.
 
-        Without noise all shares are small and the summed kernel with them: in evaluation the batch norms that follow
-        would meet a fraction of what they have learnt to expect.
+        Without noise all shares are small and the summed kernel with them.
         """
         return F.gumbel_softmax(self.logits, tau=self.temperature)
 
