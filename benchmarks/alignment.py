@@ -20,7 +20,7 @@ from l2g_core.align.align import align
 from l2g_core.align.text import text_reference
 from l2g_core.evaluate import mean_score
 from l2g_core.experiments.resolve import resolve
-from l2g_core.labels import class_names
+from l2g_core.labels import output_names
 from l2g_core.train import without_test
 
 MOMENTS = ("before", "task_only", "after", "text_itself")
@@ -58,8 +58,7 @@ def main(
 def aligned(experiment: str, flags: tuple[str, ...], data_dir: Path, folder: Path) -> dict[str, Any]:
     found = resolve(experiment, flags, data_dir=str(data_dir))
     data = found.open_data()
-    targets = class_names(data) if found.sections["model"]["task"] == "classification" else data.targets
-    config = found.model_config(targets, data.data.longest)
+    config = found.model_config(output_names(data, found.sections["model"]["task"]), data.data.longest)
     text = text_reference(config.backbone, found.options("text"), pretrained=config.backbone_pretrained)
     return align(config, without_test(data), text, folder, found.options("align"), resume=True)
 

@@ -24,7 +24,7 @@ from l2g_core.datasets import Labelled
 from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.files import write_json
 from l2g_core.finetune import FinetuneOptions, finetune
-from l2g_core.labels import class_names
+from l2g_core.labels import output_names
 from l2g_core.search.result import read_search
 from l2g_core.train import train
 
@@ -85,7 +85,7 @@ def expert(folder: Path, experiment: Experiment, seconds: float) -> dict[str, An
     """The CNN for as many epochs as fit into the seconds, by the time of one."""
     data = experiment.open_data()
     task = experiment.sections["model"]["task"]
-    targets = class_names(data) if task == "classification" else data.targets
+    targets = output_names(data, task)
 
     def learn(place: Path, epochs: int) -> dict[str, Any]:
         torch.manual_seed(0)

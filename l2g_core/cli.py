@@ -12,6 +12,7 @@ from l2g_core.data_command import datasets, fetch
 from l2g_core.evaluate_command import evaluate, export
 from l2g_core.experiments.command import experiments
 from l2g_core.finetune_command import finetune
+from l2g_core.options import device_option
 from l2g_core.search.command import search
 from l2g_core.train_command import train
 from l2g_core.tune.command import tune
@@ -59,7 +60,7 @@ def import_deepstarr(weights: Path, output: Path) -> None:
     "--output", required=True, type=click.Path(path_type=Path), help="TSV to write: id, one column per target."
 )
 @click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True)
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+@device_option
 @click.pass_obj
 def predict(shown: bool, model: Path, fasta: Path, output: Path, batch_size: int, device: str | None) -> None:
     """Predict every target for the sequences of a FASTA file."""

@@ -1,10 +1,10 @@
-"""What the two command lines share: errors as one line and an exit code, progress bars, logging."""
+"""What the two command lines share: errors as one line and an exit code, sets of options, progress bars, logging."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,6 +52,17 @@ def set_up_logging(verbose: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for package in ("l2g_core", "l2g_interp", "motif_db"):
         logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def together(*options: Callable) -> Callable:
+    """Several options as one decorator, for commands that share them."""
+
+    def decorate(function: Callable) -> Callable:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def progress(items: Iterable[Item], what: str, total: int, shown: bool = True, done: int = 0) -> Iterator[Item]:

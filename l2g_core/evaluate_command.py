@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from l2g_core.console import progress, writable_file
+from l2g_core.console import progress, together, writable_file
+from l2g_core.options import PATH, device_option
 
 if TYPE_CHECKING:
     from l2g_core.evaluate import Evaluation
 
-PATH = click.Path(path_type=Path)
-
-
-def evaluation_options(command: Callable) -> Callable:
-    """What both commands ask: which model, which rows, which metric, and how to run."""
-    for option in reversed(
-        (
-            click.option("--model", required=True, type=PATH, help="Checkpoint folder."),
-            click.option(
-                "--table", required=True, type=PATH, help="Sequences and labels, or a data set's name, as for finetune."
-            ),
-            click.option(
-                "--data-dir", type=PATH, help="Where --table names a data set: the folder or file that has it."
-            ),
-            click.option(
-                "--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True
-            ),
-            click.option("--metric", help="pcc, mcc, f1, accuracy, auroc, ...  [default: the task's own]"),
-            click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
-            click.option(
-                "--seed", type=int, default=0, show_default=True,
-                help="Drew the validation split, if the table has none.",
-            ),
-            click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]"),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+evaluation_options = together(
+    click.option("--model", required=True, type=PATH, help="Checkpoint folder."),
+    click.option(
+        "--table", required=True, type=PATH, help="Sequences and labels, or a data set's name, as for finetune."
+    ),
+    click.option("--data-dir", type=PATH, help="Where --table names a data set: the folder or file that has it."),
+    click.option("--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True),
+    click.option("--metric", help="pcc, mcc, f1, accuracy, auroc, ...  [default: the task's own]"),
+    click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Drew the validation split, if the table has none.",
+    ),
+    device_option,
+)
 
 
 @click.command()

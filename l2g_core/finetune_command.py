@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from l2g_core.data_options import data_options, open_labelled
+from l2g_core.options import PATH, data_options, network_options, open_labelled, run_options, token_options
 
 if TYPE_CHECKING:
     from l2g_core.datasets import Labelled
     from l2g_core.finetune import FinetuneOptions
     from l2g_core.model import L2GConfig
 
-PATH = click.Path(path_type=Path)
 SETTINGS = {  # of the model: option -> field of L2GConfig
     "embedder": "embedder",
     "embedder_width": "embedder_width",
@@ -49,15 +48,8 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 @click.option("--search", type=PATH, help="Folder of 'l2g search': embedder and operators from there.")
 @click.option("--start", type=PATH, help="Folder of 'l2g align': the embedder with its weights from there.")
 @click.option("--embedder", type=click.Choice(["resnet", "unet", "deepsea", "orca"]), default="unet", show_default=True)
-@click.option("--embedder-width", type=click.IntRange(1), help="Channels of the embedder.  [default: its family's own]")
-@click.option(
-    "--backbone",
-    default="roberta-base",
-    show_default=True,
-    help="Language model: a name, a Hugging Face id or a folder; 'minilm' works offline.",
-)
-@click.option("--layers", type=click.IntRange(1), help="Keep only the first layers of the language model.")
-@click.option("--weights", type=click.Choice(["pretrained", "random"]), default="pretrained", show_default=True)
+@network_options
+@token_options
 @click.option(
     "--backbone-training",
     type=click.Choice(["full", "frozen", "lora", "none"]),
@@ -66,9 +58,6 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
     help="lora: low-rank adapters only; none: leave the language model out.",
 )
 @click.option("--lora-rank", type=click.IntRange(1), default=8, show_default=True)
-@click.option(
-    "--tokens", type=click.IntRange(1), default=512, show_default=True, help="At most so many tokens per sequence."
-)
 @click.option("--position-embeddings", is_flag=True, help="Add the language model's own to the tokens.")
 @click.option("--epochs", type=click.IntRange(1), default=25, show_default=True)
 @click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True)
@@ -95,7 +84,6 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 @click.option(
     "--clip", type=click.FloatRange(0), default=1.0, show_default=True, help="Largest norm of the gradients; 0: any."
 )
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
 @click.option("--augment/--no-augment", default=True, help="Shift by up to 3 bp and reverse-complement at random.")
 @click.option("--metric", help="Choose the epoch by it: pcc, mcc, f1, accuracy, auroc.  [default: the task's own]")
 @click.option("--patience", type=click.IntRange(1), help="Stop after so many epochs without a better score.")
@@ -106,9 +94,7 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 )
 @click.option("--compile", is_flag=True, help="Compile the model first (torch.compile).")
 @click.option("--tensorboard", is_flag=True, help="Write event files to OUTPUT/events.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
-@click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --output.")
+@run_options
 @click.pass_context
 def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> None:
     """Train a model on a table of sequences and measurements.
@@ -137,11 +123,11 @@ def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> Non
 
 
 def _config(data: Labelled, given: dict[str, Any]) -> L2GConfig:
-    from l2g_core.labels import class_names
+    from l2g_core.labels import output_names
     from l2g_core.model import L2GConfig
 
     return L2GConfig(
-        targets=class_names(data) if given["task"] == "classification" else data.targets,
+        targets=output_names(data, given["task"]),
         sequence_length=data.data.longest,
         backbone_pretrained=given["weights"] == "pretrained",
         backbone_seed=given["seed"],

@@ -12,14 +12,16 @@ from l2g_core.errors import InputError
 from l2g_core.metrics import METRIC_TASK, METRICS
 
 
-def class_names(data: Labelled) -> tuple[str, ...]:
-    """The outputs of a classifier: ``column=0``, ``column=1``, ...
+def output_names(data: Labelled, task: str) -> tuple[str, ...]:
+    """What a model of these data gives: a figure per target; of a classifier ``column=0``, ``column=1``, ...
 
     Raises
     ------
     InputError
-        There are several columns, or the classes are not 0, 1, 2, ...
+        A classifier is given several columns, or its classes are not 0, 1, 2, ...
     """
+    if task != "classification":
+        return data.targets
     column, *others = data.targets
     if others:
         raise InputError(

@@ -144,10 +144,9 @@ def _without_place(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def _config(experiment: Experiment, data: Labelled) -> L2GConfig:
     """The architecture for these data, before any stage."""
-    from l2g_core.labels import class_names
+    from l2g_core.labels import output_names
 
-    task = experiment.sections["model"]["task"]
-    targets = class_names(data) if task == "classification" else data.targets
+    targets = output_names(data, experiment.sections["model"]["task"])
     return experiment.model_config(targets, data.data.longest)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-PATH = click.Path(path_type=Path)
+from l2g_core.options import PATH, device_option
 
 
 @click.command()
@@ -17,7 +17,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated.")
 @click.option("--seed", type=click.IntRange(0), help="Of every stage and of drawn splits.  [default: the experiment's]")
 @click.option("--tensorboard", is_flag=True, help="Write event files of the fine-tuning to OUTPUT/model/events.")
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+@device_option
 @click.option("--resume", is_flag=True, help="Go on with the stage that was interrupted.")
 @click.pass_obj
 def train(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from l2g_core.console import Program, set_up_logging, writable_file, writable_folder
+from l2g_core.console import Program, set_up_logging, together, writable_file, writable_folder
 from l2g_core.errors import InputError
 from l2g_interp.attributions import METHODS
 
@@ -46,17 +45,6 @@ def main(ctx: click.Context, quiet: bool) -> None:
     """
     ctx.obj = not quiet
     set_up_logging(verbose=not quiet)
-
-
-def together(*options: Callable) -> Callable:
-    """Several options as one decorator, for commands that share them."""
-
-    def decorate(function: Callable) -> Callable:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 attribute_options = together(

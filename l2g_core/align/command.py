@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from l2g_core.data_options import data_options, open_labelled
+from l2g_core.options import data_options, network_options, open_labelled, run_options, token_options
 
 
 @click.command()
@@ -17,18 +17,8 @@ from l2g_core.data_options import data_options, open_labelled
 @click.option(
     "--embedder", type=click.Choice(["resnet", "unet", "deepsea", "orca"]), help="[default: --search's, or unet]"
 )
-@click.option("--embedder-width", type=click.IntRange(1), help="Channels of the embedder.  [default: its family's own]")
-@click.option(
-    "--backbone",
-    default="roberta-base",
-    show_default=True,
-    help="Language model: a name, a Hugging Face id or a folder; 'minilm' works offline.",
-)
-@click.option("--layers", type=click.IntRange(1), help="First layers that stage 3 will keep; only recorded here.")
-@click.option("--weights", type=click.Choice(["pretrained", "random"]), default="pretrained", show_default=True)
-@click.option(
-    "--tokens", type=click.IntRange(1), default=512, show_default=True, help="At most so many tokens per sequence."
-)
+@network_options
+@token_options
 @click.option(
     "--text",
     default="vocabulary",
@@ -70,11 +60,8 @@ from l2g_core.data_options import data_options, open_labelled
 @click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True)
 @click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True)
 @click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), default=0.9, show_default=True)
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where texts are kept.  [default: your user cache]")
-@click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --output.")
+@run_options
 @click.pass_obj
 def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
     """Pre-train an embedder: learn the task, then look like text.
@@ -125,13 +112,13 @@ def _options(given: dict[str, Any]) -> Any:
 
 def _task(table: Path, given: dict[str, Any]) -> tuple[Any, Any]:
     """The data, and the architecture that stage 3 will train on it."""
-    from l2g_core.labels import class_names
+    from l2g_core.labels import output_names
     from l2g_core.model import L2GConfig
 
     data = open_labelled(table, given)
     embedder, operators = searched(given["search"], given["embedder"])
     config = L2GConfig(
-        targets=class_names(data) if given["task"] == "classification" else data.targets,
+        targets=output_names(data, given["task"]),
         sequence_length=data.data.longest,
         task=given["task"],
         embedder=embedder,

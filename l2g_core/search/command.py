@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from l2g_core.console import writable_folder
-from l2g_core.data_options import data_options, open_labelled
+from l2g_core.options import data_options, network_options, open_labelled, run_options
 
 
 @click.command()
@@ -18,14 +18,7 @@ from l2g_core.data_options import data_options, open_labelled
     "--embedder", help="Search this family (resnet, unet, deepsea).  [default: the best after one epoch of each]"
 )
 @click.option("--skip-choice", is_flag=True, help="Search unet, the default family, without trying the others.")
-@click.option("--embedder-width", type=click.IntRange(1), help="Channels of the embedder.  [default: its family's own]")
-@click.option(
-    "--backbone",
-    default="roberta-base",
-    show_default=True,
-    help="The language model that the embedder is for: it gives the width.",
-)
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
+@network_options
 @click.option(
     "--space",
     type=click.Choice(["short", "long"]),
@@ -44,9 +37,7 @@ from l2g_core.data_options import data_options, open_labelled
 @click.option(
     "--logit-lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True, help="Of the logits."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
-@click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --output.")
+@run_options
 @click.pass_obj
 def search(shown: bool, table: Path, output: Path, **given: Any) -> None:
     """Find the CNN that reads this DNA best (stage 1 of L2G).
@@ -56,14 +47,14 @@ def search(shown: bool, table: Path, output: Path, **given: Any) -> None:
     --search of the later stages) and a picture of the search, search.svg. A finished search with the same settings
     and data is not repeated.
     """
-    from l2g_core.labels import class_names
+    from l2g_core.labels import output_names
     from l2g_core.model import L2GConfig
     from l2g_core.search.options import SearchOptions
     from l2g_core.search.stage import search as run
 
     data = open_labelled(table, given)
     config = L2GConfig(
-        targets=class_names(data) if given["task"] == "classification" else data.targets,
+        targets=output_names(data, given["task"]),
         sequence_length=data.data.longest,
         task=given["task"],
         embedder_width=given["embedder_width"],

@@ -96,11 +96,10 @@ def prepared(experiment: Experiment, options: TuneOptions) -> Experiment:
 
 def checked(experiment: Experiment) -> tuple[int, str]:
     """The longest sequence and the hash of the data; refuses here what would fail in every trial."""
-    from l2g_core.labels import check_labels, check_metric, class_names
+    from l2g_core.labels import check_labels, check_metric, output_names
 
     data, task = experiment.open_data(), experiment.sections["model"]["task"]
-    outputs = class_names(data) if task == "classification" else data.targets
-    check_labels(data, task, len(outputs))
+    check_labels(data, task, len(output_names(data, task)))
     check_metric(experiment.sections["finetune"]["metric"], task)
     return data.data.longest, data.sha256
 
