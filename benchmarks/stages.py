@@ -2,17 +2,18 @@
 
     python benchmarks/stages.py --experiment deepstarr-small --data-dir FOLDER --output runs/stages
 
-The same rows, splits and seed for all: L2G in three stages; with random weights in place of the pre-trained ones;
-without a transformer; and the DeepSTARR CNN, trained on the same rows for about as long as L2G took. The epoch with the
-best validation score is kept, then the test split is read once. Run it again to go on after an interruption.
+The same rows, splits and seed for all: the experiment as it is; with stage 1 in front of it; with random weights in
+place of the pre-trained ones; without a transformer; and the DeepSTARR CNN, trained on the same rows for about as long
+as the first took. The epoch with the best validation score is kept, then the test split is read once. Run it again to
+go on after an interruption.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,16 @@ from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.files import write_json
 from l2g_core.finetune import FinetuneOptions, finetune
 from l2g_core.labels import output_names
-from l2g_core.search.result import read_search
-from l2g_core.train import train
+from l2g_core.train import train, without_test
 
 EXPERT = FinetuneOptions(batch_size=128, new_learning_rate=2e-3, weight_decay=0.0, warmup_epochs=0.0)
-MOST_EPOCHS = 60
-RANDOM = "model.backbone_pretrained=false"
+VARIANTS = {  # name: folder, what is set
+    "L2G": ("l2g", ("stages.search=false",)),
+    "L2G, operators searched": ("searched", ("stages.search=true",)),
+    "L2G, random transformer": ("random", ("stages.search=false", "model.backbone_pretrained=false")),
+    "L2G, no transformer": ("none", ("stages.search=false", "model.backbone_training=none")),
+}
+CNN = "DeepSTARR CNN"
 
 
 @click.command()
@@ -40,31 +45,18 @@ RANDOM = "model.backbone_pretrained=false"
 @click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="As for 'l2g train'.")
 @click.option("--threads", type=int, help="[default: torch's own]")
 def main(experiment: str, data_dir: Path, output: Path, flags: tuple[str, ...], threads: int | None) -> None:
-    """Train all four, and print validation and test scores with the seconds taken."""
+    """Train all five, and print validation and test scores with the seconds taken."""
     if threads:
         torch.set_num_threads(threads)
 
     def resolved(*more: str) -> Experiment:
         return resolve(experiment, (*flags, *more), data_dir=str(data_dir))
 
-    folder = output / experiment
-    rows = {"L2G": run(folder / "l2g", resolved())}
-    rows["L2G, random transformer"] = run(folder / "random", resolved(*operators(folder / "l2g"), RANDOM))
-    for stage in ("search", "align"):
-        if (folder / "l2g" / stage).is_dir() and not (folder / "none" / stage).exists():
-            shutil.copytree(folder / "l2g" / stage, folder / "none" / stage)  # the stages before it are the same
-    rows["L2G, no transformer"] = run(folder / "none", resolved("model.backbone_training=none"))
-    rows["DeepSTARR CNN"] = expert(folder / "cnn", resolved(), rows["L2G"]["seconds"])
+    rows = {}
+    for name, (folder, settings) in VARIANTS.items():
+        rows[name] = run(output / experiment / folder, resolved(*settings))
+    rows[CNN] = expert(output / experiment / "cnn", resolved(), rows["L2G"]["seconds"])
     print_table(rows)
-
-
-def operators(folder: Path) -> tuple[str, ...]:
-    """The operators that were found are given to the others, which do not search again."""
-    if not (folder / "search").is_dir():
-        return ()
-    embedder, found = read_search(folder / "search")
-    kept = () if found is None else (f"model.operators={json.dumps([list(pair) for pair in found])}",)
-    return ("stages.search=false", f"model.embedder={embedder}", *kept)
 
 
 def run(folder: Path, experiment: Experiment) -> dict[str, Any]:
@@ -87,24 +79,20 @@ def expert(folder: Path, experiment: Experiment, seconds: float) -> dict[str, An
     task = experiment.sections["model"]["task"]
     targets = output_names(data, task)
 
-    def learn(place: Path, epochs: int) -> dict[str, Any]:
+    def learn(rows: Labelled, place: Path, epochs: int) -> dict[str, Any]:
         torch.manual_seed(0)
         model = DeepSTARR(DeepSTARRConfig(targets, data.data.longest, task, ""))
-        return finetune(model, data, place, FinetuneOptions(**{**vars(EXPERT), "epochs": epochs}))
+        return finetune(model, rows, place, replace(EXPERT, epochs=epochs))
 
     def work() -> dict[str, Any]:
-        epochs = max(1, min(MOST_EPOCHS, int(seconds / seconds_per_epoch(data, learn))))
-        return learn(folder, epochs)
+        with tempfile.TemporaryDirectory() as scratch:
+            start = time.monotonic()
+            learn(without_test(data), Path(scratch), 1)
+            of_one = time.monotonic() - start
+        return learn(data, folder, max(1, int(seconds / of_one)))
 
     folder.mkdir(parents=True, exist_ok=True)
     return timed(folder, work)
-
-
-def seconds_per_epoch(data: Labelled, learn: Any) -> float:
-    with tempfile.TemporaryDirectory() as scratch:
-        start = time.monotonic()
-        learn(Path(scratch), 1)
-        return time.monotonic() - start
 
 
 def print_table(rows: dict[str, dict[str, Any]]) -> None:

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from l2g_core.augment import MAX_SHIFT, augment
 from l2g_core.backbones import is_adapter
@@ -27,6 +25,7 @@ from l2g_core.evaluate import definition, mean_score, scores
 from l2g_core.events import write_events
 from l2g_core.files import write_json
 from l2g_core.labels import check_labels, check_metric, labelled_rows
+from l2g_core.loss import task_loss
 from l2g_core.metrics import TASK_METRIC
 from l2g_core.precision import Precision, autocast, default_precision
 from l2g_core.predict import default_device
@@ -266,17 +265,6 @@ class Trainer:
             "versions": {name: version(name) for name in ("l2g-interp", "torch", "transformers")},
         }
         save(self.model, self.folder, self._metrics())
-
-
-def task_loss(outputs: Float[Tensor, "batch targets"], labels: Tensor, task: str) -> Tensor:
-    """Mean squared error, cross-entropy or binary cross-entropy; rows and targets without a label do not count."""
-    if task == "classification":
-        return F.cross_entropy(outputs, labels[:, 0].long())
-    measured = ~torch.isnan(labels)
-    known = torch.where(measured, labels, 0.0)
-    elementwise = F.binary_cross_entropy_with_logits if task == "multilabel" else F.mse_loss
-    losses = elementwise(outputs, known, reduction="none")
-    return (losses * measured).sum() / measured.sum().clamp(min=1)
 
 
 def learning_rate_scale(step: int, steps_per_epoch: int, options: FinetuneOptions) -> float:

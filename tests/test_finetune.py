@@ -29,7 +29,8 @@ from l2g_core.datasets import read_table
 from l2g_core.dna import one_hot
 from l2g_core.errors import InputError
 from l2g_core.evaluate import evaluate
-from l2g_core.finetune import FinetuneOptions, Trainer, finetune, learning_rate_scale, task_loss
+from l2g_core.finetune import FinetuneOptions, Trainer, finetune, learning_rate_scale
+from l2g_core.loss import task_loss
 from l2g_core.metrics import METRIC_TASK, METRICS, pearson
 from l2g_core.model import L2G, L2GConfig
 from l2g_interp.attributions import load_method

@@ -37,8 +37,8 @@ from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
 from l2g_core.evaluate import mean_score, named_scores
 from l2g_core.files import whole, write_json
-from l2g_core.finetune import task_loss
 from l2g_core.labels import check_labels, check_metric, labelled_rows
+from l2g_core.loss import task_loss
 from l2g_core.metrics import METRICS, TASK_METRIC
 from l2g_core.model import L2G, L2GConfig, masked_mean, sequence_lengths
 from l2g_core.predict import default_device, predict

@@ -13,8 +13,8 @@ from l2g_core.augment import augment
 from l2g_core.datasets import Labelled
 from l2g_core.dna import one_hot
 from l2g_core.evaluate import mean_score, scores
-from l2g_core.finetune import task_loss
 from l2g_core.labels import check_labels, check_metric, labelled_rows
+from l2g_core.loss import task_loss
 from l2g_core.metrics import TASK_METRIC
 from l2g_core.model import L2GConfig
 from l2g_core.search.network import TaskNetwork
