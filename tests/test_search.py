@@ -269,6 +269,18 @@ def test_a_search_writes_what_later_stages_read(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["search.json", "search.svg"]
 
 
+def test_a_search_that_ends_undecided_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = read_table(table(tmp_path))
+    search(data, CONFIG, tmp_path / "short", replace(QUICK, epochs=1), shown=False)
+    assert "3 of 3 convolutions are undecided" in caplog.text
+    assert "less than twice its even share of 5 % (5 % on average)" in caplog.text
+    caplog.clear()
+    quick_to_decide = replace(QUICK, epochs=4, logit_learning_rate=20.0)
+    result = search(data, CONFIG, tmp_path / "decided", quick_to_decide, shown=False)
+    assert min(result["trajectory"][-1]["probabilities"]) > 0.1
+    assert "undecided" not in caplog.text
+
+
 def test_a_finished_search_is_taken_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = read_table(table(tmp_path))
     options = replace(QUICK, epochs=1)

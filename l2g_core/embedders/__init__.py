@@ -1,7 +1,7 @@
 """CNN embedders: one-hot DNA ``(batch, 4, length)`` to features ``(batch, channels, length // downsampling)``.
 
 Each family takes a ``(kernel, dilation)`` for every convolution, so that the operator that stage 1 searches is the
-operator that is trained (paper section 2.3.2; DESIGN 3.1). To add one: write its module in a file here and name it
+operator that is trained (paper section 2.3.2). To add one: write its module in a file here and name it
 in ``EMBEDDERS``; the contract test takes it from there.
 """
 

@@ -1,4 +1,4 @@
-"""Stage 1 on files: choose a family, search its operators, leave ``search.json`` and a picture (DESIGN 3.2).
+"""Stage 1 on files: choose a family, search its operators, leave ``search.json`` and a picture (paper section 2.4.1).
 
 While it runs the folder holds ``choice.json`` (scores of the families so far) and ``search.safetensors`` (the search
 after its last whole epoch), from which a killed run goes on.
@@ -86,6 +86,7 @@ def search(
         embedder = options.embedder or best_of(scores or {})
         layers, trajectory = _operators(embedder, task, config, options, device, folder / STATE, identity, shown)
     result = _result(embedder, scores, layers, trajectory, task, data, identity)
+    _warn_if_undecided(result)
     draw_trajectory(result, folder / PICTURE)
     write_json(folder / SEARCH, result)
     for name in (CHOICE, STATE):
@@ -151,6 +152,20 @@ def _operators(
         return [], []
     model, mixed = mixed_network(embedder, config, options)
     return mixed, dash(task, model, mixed, options, device, state, {**identity, "embedder": embedder}, shown)
+
+
+def _warn_if_undecided(result: Mapping[str, Any]) -> None:
+    """Say so where what was found is little more than chance."""
+    if not result["trajectory"]:
+        return
+    even = 1 / len(result["candidates"])
+    leading = result["trajectory"][-1]["probabilities"]
+    if undecided := sum(probability < 2 * even for probability in leading):
+        log.warning(
+            "%d of %d convolutions are undecided: the first of %d candidates has less than twice its even share of "
+            "%.0f %% (%.0f %% on average), so which it is owes much to chance; search for more epochs, or do without",
+            undecided, len(leading), len(result["candidates"]), 100 * even, 100 * sum(leading) / len(leading),
+        )  # fmt: skip
 
 
 def _result(
