@@ -80,6 +80,7 @@ def test_the_discrepancy_is_not_computed_while_its_weight_is_zero(tmp_path, data
     assert set(record["counted"]) == set(record["mmd"]) == {"text_itself", "before", "task_only", "after"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", ["tokens", "mean"])
 def test_alignment_lowers_the_mmd_and_costs_little_of_the_score(tmp_path: Path, data, text, points: str) -> None:
     options = replace(QUICK, epochs=12, dna_points=points, learning_rate=0.1)

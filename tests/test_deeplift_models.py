@@ -48,6 +48,7 @@ def test_l2g_models_add_up(embedder, language_model, tmp_path):
     assert [(kind, dtype, e) for kind, dtype, e in found if e > BOUND[dtype]] == []
 
 
+@pytest.mark.slow
 def test_a_prediction_of_both_strands_adds_up():
     from l2g_core.model import L2G, L2GConfig
 
@@ -60,6 +61,7 @@ def test_a_prediction_of_both_strands_adds_up():
         np.testing.assert_allclose(result.prediction, model(x.float()).numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [unet, lambda: transformer("bert", padded=True)])
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 64])
 def test_batch_size_does_not_matter(make, batch_size):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from deeplift_models import around, sequences
 from hypothesis import given, settings
@@ -58,6 +59,7 @@ def graph(steps):
     return run
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(STEPS, st.integers(0, 3))
 def test_random_graphs_add_up(steps, seed):

@@ -91,6 +91,7 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
         evaluate(model(targets=("t0",)), labelled(np.ones((5, 1)), length=70), "all")
 
 
+@pytest.mark.slow
 def test_a_classifier_with_adapters_is_trained_and_evaluated_from_the_command_line(tmp_path: Path) -> None:
     table = tmp_path / "t.tsv"
     data = labelled(np.zeros((60, 1)))

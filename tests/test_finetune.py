@@ -102,6 +102,7 @@ def test_a_missing_validation_split_is_drawn_balanced_and_seeded(tmp_path: Path)
     assert abs(val.mean() - train.mean()) < 0.1
 
 
+@pytest.mark.slow
 def test_training_learns_a_planted_motif(tmp_path: Path) -> None:
     data = read_table(write_table(tmp_path / "t.tsv", 600, 60))
     options = FinetuneOptions(epochs=8, batch_size=32, new_learning_rate=5e-3, warmup_epochs=1.0)

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.experiments.write import as_toml
@@ -151,10 +153,20 @@ def lay_out(experiment: Experiment, folder: Path) -> None:
     write_trial(folder, Trial(0, {}))
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many as the trial is given: scores depend on it in their last digits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Stopped(BaseException):
     """What a scheduler does to a trial."""
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_trial_that_is_stopped_tells_its_epochs_again_and_goes_on(toml: Path, tmp_path: Path) -> None:
     experiment = resolve(toml, ["finetune.epochs=3"])
     whole = train(experiment, tmp_path / "whole", device="cpu", shown=False, test=False)
