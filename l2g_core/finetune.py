@@ -138,7 +138,7 @@ class Trainer:
             _parameter_groups(model, options),
             betas=options.betas,
             weight_decay=options.weight_decay,
-            fused=True,
+            fused=torch.device(device).type == "cuda",
         )
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=options.precision == "fp16")  # pyright: ignore
         self.forward = torch.compile(model) if options.compile else model
