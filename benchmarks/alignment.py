@@ -15,25 +15,21 @@ from typing import Any
 
 import click
 import torch
+from stages import experiment_options
 
 from l2g_core.align.align import align
 from l2g_core.align.text import text_reference
 from l2g_core.evaluate import mean_score
 from l2g_core.experiments.resolve import resolve
-from l2g_core.labels import output_names
-from l2g_core.train import without_test
+from l2g_core.train import config_of, text_options, without_test
 
 MOMENTS = ("before", "task_only", "after", "text_itself")
 
 
 @click.command()
-@click.option("--experiment", required=True, help="See 'l2g experiments'.")
-@click.option("--data-dir", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--output", required=True, type=click.Path(path_type=Path))
+@experiment_options
 @click.option("--alpha", "alphas", multiple=True, type=float, default=(0.0, 1.0), show_default=True)
 @click.option("--seeds", default=3, show_default=True)
-@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="As for 'l2g train'.")
-@click.option("--threads", type=int, help="[default: torch's own]")
 def main(
     experiment: str,
     data_dir: Path,
@@ -58,8 +54,8 @@ def main(
 def aligned(experiment: str, flags: tuple[str, ...], data_dir: Path, folder: Path) -> dict[str, Any]:
     found = resolve(experiment, flags, data_dir=str(data_dir))
     data = found.open_data()
-    config = found.model_config(output_names(data, found.sections["model"]["task"]), data.data.longest)
-    text = text_reference(config.backbone, found.options("text"), pretrained=config.backbone_pretrained)
+    config = config_of(found, data)
+    text = text_reference(config.backbone, text_options(found), pretrained=config.backbone_pretrained)
     return align(config, without_test(data), text, folder, found.options("align"), resume=True)
 
 

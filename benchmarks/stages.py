@@ -21,12 +21,12 @@ import click
 import torch
 
 from l2g_core.baselines.deepstarr import DeepSTARR, DeepSTARRConfig
+from l2g_core.console import together
 from l2g_core.datasets import Labelled
 from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.files import write_json
 from l2g_core.finetune import FinetuneOptions, finetune
-from l2g_core.labels import output_names
-from l2g_core.train import train, without_test
+from l2g_core.train import config_of, train, without_test
 
 EXPERT = FinetuneOptions(batch_size=128, new_learning_rate=2e-3, weight_decay=0.0, warmup_epochs=0.0)
 VARIANTS = {  # name: folder, what is set
@@ -38,12 +38,17 @@ VARIANTS = {  # name: folder, what is set
 CNN = "DeepSTARR CNN"
 
 
+experiment_options = together(
+    click.option("--experiment", required=True, help="See 'l2g experiments'."),
+    click.option("--data-dir", required=True, type=click.Path(exists=True, path_type=Path)),
+    click.option("--output", required=True, type=click.Path(path_type=Path)),
+    click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="As for 'l2g train'."),
+    click.option("--threads", type=int, help="[default: torch's own]"),
+)
+
+
 @click.command()
-@click.option("--experiment", required=True, help="See 'l2g experiments'.")
-@click.option("--data-dir", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--output", required=True, type=click.Path(path_type=Path))
-@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="As for 'l2g train'.")
-@click.option("--threads", type=int, help="[default: torch's own]")
+@experiment_options
 def main(experiment: str, data_dir: Path, output: Path, flags: tuple[str, ...], threads: int | None) -> None:
     """Train all five, and print validation and test scores with the seconds taken."""
     if threads:
@@ -76,12 +81,11 @@ def timed(folder: Path, work: Any) -> dict[str, Any]:
 def expert(folder: Path, experiment: Experiment, seconds: float) -> dict[str, Any]:
     """The CNN for as many epochs as fit into the seconds, by the time of one."""
     data = experiment.open_data()
-    task = experiment.sections["model"]["task"]
-    targets = output_names(data, task)
+    config = config_of(experiment, data)
 
     def learn(rows: Labelled, place: Path, epochs: int) -> dict[str, Any]:
         torch.manual_seed(0)
-        model = DeepSTARR(DeepSTARRConfig(targets, data.data.longest, task, ""))
+        model = DeepSTARR(DeepSTARRConfig(config.targets, config.sequence_length, config.task, ""))
         return finetune(model, rows, place, replace(EXPERT, epochs=epochs))
 
     def work() -> dict[str, Any]:

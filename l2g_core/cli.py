@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from l2g_core.align.command import align
-from l2g_core.console import Program, progress, set_up_logging, writable_file, writable_folder
+from l2g_core.console import Program, device_option, progress, set_up_logging, writable_file, writable_folder
 from l2g_core.data_command import datasets, fetch
 from l2g_core.evaluate_command import evaluate, export
 from l2g_core.experiments.command import experiments
 from l2g_core.finetune_command import finetune
-from l2g_core.options import device_option
 from l2g_core.search.command import search
 from l2g_core.train_command import train
 from l2g_core.tune.command import tune
@@ -66,7 +65,7 @@ def predict(shown: bool, model: Path, fasta: Path, output: Path, batch_size: int
     """Predict every target for the sequences of a FASTA file."""
     from l2g_core.checkpoint import load
     from l2g_core.dna import check_lengths, read_fasta
-    from l2g_core.files import whole
+    from l2g_core.files import write_tsv
     from l2g_core.predict import default_device
     from l2g_core.predict import predict as run
 
@@ -80,7 +79,5 @@ def predict(shown: bool, model: Path, fasta: Path, output: Path, batch_size: int
         network, data.sequences, network.longest, batch_size,
         track=lambda starts: progress(starts, "predicting (batches)", n_batches, shown),
     )  # fmt: skip
-    with whole(output) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
-        handle.write("\t".join(("id", *network.targets)) + "\n")
-        for name, row in zip(data.ids, outputs, strict=True):
-            handle.write("\t".join((name, *(f"{value:.6g}" for value in row))) + "\n")
+    rows = ((name, *(f"{value:.6g}" for value in row)) for name, row in zip(data.ids, outputs, strict=True))
+    write_tsv(output, ("id", *network.targets), rows)

@@ -65,6 +65,9 @@ def together(*options: Callable) -> Callable:
     return decorate
 
 
+device_option = click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+
+
 def progress(items: Iterable[Item], what: str, total: int, shown: bool = True, done: int = 0) -> Iterator[Item]:
     """Yield the items under a bar with rate and time left; plain when standard error is no terminal."""
     if not shown or not sys.stderr.isatty():

@@ -15,7 +15,7 @@ from l2g_core.checkpoint import SequenceModel
 from l2g_core.datasets import Labelled
 from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
-from l2g_core.files import whole
+from l2g_core.files import write_tsv
 from l2g_core.labels import check_metric, labelled_rows
 from l2g_core.metrics import METRICS, TASK_METRIC
 from l2g_core.predict import predict
@@ -94,10 +94,11 @@ def write_predictions(evaluation: Evaluation, path: str | Path) -> None:
     observed = [f"observed {name}" for name in evaluation.targets]
     predicted = [f"predicted {name}" for name in evaluation.output_names]
     values = np.concatenate([evaluation.labels, evaluation.outputs], axis=1)
-    with whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
-        handle.write("\t".join(("id", *observed, *predicted)) + "\n")
-        for name, row in zip(evaluation.ids, values, strict=True):
-            handle.write("\t".join((name, *("" if np.isnan(v) else f"{v:.6g}" for v in row))) + "\n")
+    rows = (
+        (name, *("" if np.isnan(value) else f"{value:.6g}" for value in row))
+        for name, row in zip(evaluation.ids, values, strict=True)
+    )
+    write_tsv(path, ("id", *observed, *predicted), rows)
 
 
 def scores(model: SequenceModel, rows: Labelled, metric: str, batch_size: int) -> dict[str, float | None]:

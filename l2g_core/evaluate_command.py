@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from l2g_core.console import progress, together, writable_file
-from l2g_core.options import PATH, device_option
+from l2g_core.console import device_option, progress, together, writable_file
+from l2g_core.options import PATH
 
 if TYPE_CHECKING:
     from l2g_core.evaluate import Evaluation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ def write_json(path: str | Path, content: Any) -> None:
     """Write JSON whole or not at all."""
     with whole(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_tsv(path: str | Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Write a table whole or not at all; cells hold neither tabs nor line ends."""
+    with whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
+        for row in chain([header], rows):
+            handle.write("\t".join(row) + "\n")
 
 
 def file_sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from l2g_core.console import together
+from l2g_core.console import device_option, together
 
 if TYPE_CHECKING:
     from l2g_core.datasets import Labelled
@@ -47,7 +47,6 @@ token_options = together(
     ),
 )
 
-device_option = click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
 run_options = together(
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
     device_option,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from l2g_core.checkpoint import CONFIG, METRICS, WEIGHTS
 from l2g_core.console import writable_folder
@@ -24,6 +24,9 @@ from l2g_core.files import file_sha256, write_json
 from l2g_core.finetune import EachEpoch
 from l2g_core.model import L2GConfig
 from l2g_core.training_state import differences
+
+if TYPE_CHECKING:
+    from l2g_core.align.text import TextOptions
 
 log = logging.getLogger(__name__)
 STAGE = "stage.json"
@@ -92,7 +95,7 @@ def train(
         Whatever the stages refuse; or ``resume`` was asked for in the folder of another experiment.
     """
     data = experiment.open_data()
-    config = _config(experiment, data)  # with the test rows: the longest sequence may be one of them
+    config = config_of(experiment, data)  # with the test rows: the longest sequence may be one of them
     folder = writable_folder(folder)
     if resume:
         _check_same(experiment, folder)
@@ -113,7 +116,7 @@ def search_only(
     """Run stage 1 of an experiment unless it is there already; its folder. Test rows are not read."""
     data = experiment.open_data()
     folder = writable_folder(folder)
-    context = Context(experiment, without_test(data), _config(experiment, data), folder, device, resume, shown)
+    context = Context(experiment, without_test(data), config_of(experiment, data), folder, device, resume, shown)
     _once("search", context, _search)
     return context.of("search")
 
@@ -142,7 +145,7 @@ def _without_place(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return json.loads(json.dumps(content))
 
 
-def _config(experiment: Experiment, data: Labelled) -> L2GConfig:
+def config_of(experiment: Experiment, data: Labelled) -> L2GConfig:
     """The architecture for these data, before any stage."""
     from l2g_core.labels import output_names
 
@@ -205,21 +208,29 @@ def _search(context: Context) -> None:
     )  # fmt: skip
 
 
+def text_options(experiment: Experiment) -> TextOptions:
+    """What DNA is held against in stage 2: the same kind of points as of DNA, unless another was asked for."""
+    text = experiment.options("text")
+    if "points" in experiment.given.get("text", {}):
+        return text
+    return replace(text, points=experiment.sections["align"]["dna_points"])
+
+
 def _align(context: Context) -> None:
     from l2g_core.align.align import align
     from l2g_core.align.text import text_reference
     from l2g_core.search.result import read_search
 
-    options, text = context.experiment.options("align"), context.experiment.options("text")
-    if "points" not in context.experiment.given.get("text", {}):
-        text = replace(text, points=options.dna_points)
-    config = context.config
+    options, config = context.experiment.options("align"), context.config
     if context.experiment.sections["stages"]["search"]:
         embedder, operators = read_search(context.of("search"))
         config = replace(config, embedder=embedder, operators=operators)
     reference = text_reference(
-        config.backbone, text, pretrained=config.backbone_pretrained, folder=context.text_dir
-    )  # fmt: skip
+        config.backbone,
+        text_options(context.experiment),
+        pretrained=config.backbone_pretrained,
+        folder=context.text_dir,
+    )
     align(
         config, context.data, reference, context.of("align"), options,
         device=context.device, resume=context.resume, shown=context.shown,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from l2g_core.options import PATH, device_option
+from l2g_core.console import device_option
+from l2g_core.options import PATH
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from l2g_core.console import Program, set_up_logging, together, writable_file, writable_folder
+from l2g_core.console import Program, device_option, set_up_logging, together, writable_file, writable_folder
 from l2g_core.errors import InputError
 from l2g_interp.attributions import METHODS
 
@@ -73,7 +73,7 @@ attribute_options = together(
         help="Explain what the model predicts, or one strand (half the cost), or the mean of both.",
     ),
     click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: sized to the memory]"),
-    click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]"),
+    device_option,
     click.option(
         "--on-missing",
         type=click.Choice(["raise", "warn"]),
@@ -136,6 +136,12 @@ quantile_option = click.option(
     show_default=True,
     help="Hits: share of a motif's own seqlets that may lie below each of its thresholds.",
 )
+planting_options = together(
+    validate_options,
+    click.option("--seed", type=int, default=0, show_default=True, help="Draws backgrounds, positions and letters."),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: 64]"),
+    device_option,
+)
 report_options = together(
     click.option(
         "--observed",
@@ -192,10 +198,7 @@ def match(folder: Path, databases: tuple[str, ...], motif_dir: Path | None, n_ma
 @main.command()
 @click.option("--model", required=True, help="The model that the run was attributed with, given in the same way.")
 @click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
-@validate_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws backgrounds, positions and letters.")
-@click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: 64]")
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+@planting_options
 @click.option(
     "--randomised", is_flag=True, help="Also check that contributions vanish when the weights are drawn anew."
 )
@@ -217,10 +220,7 @@ def validate(shown: bool, folder: Path, output: Path | None, **given: Any) -> No
     "--database", "databases", multiple=True, default=DEFAULT_DATABASES, show_default=True, help="As for 'match'."
 )
 @click.option("--motif-dir", type=PATH, help="Folder with your own copies of the databases.")
-@validate_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws backgrounds, positions and letters.")
-@click.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: 64]")
-@click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+@planting_options
 @click.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning.")
 @click.option("--output", type=PATH, help="Table to write.  [default: planted.tsv in the run's folder]")
 @click.pass_obj

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from l2g_core.files import whole, write_json
+from l2g_core.files import write_json, write_tsv
 
 TRIALS, TABLE = "trials", "trials.tsv"
 EXPERIMENT, RECORD, RUN = "trial.toml", "trial.json", "run"
@@ -67,7 +67,7 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
 def write_table(folder: Path, trials: Sequence[Trial], metric: str) -> None:
     """All trials as TSV: number, how it ended, epochs, best epoch and its validation score, settings, error."""
     keys = list(trials[0].settings)
-    lines = ["\t".join(("trial", "outcome", "epochs", "best_epoch", f"val_{metric}", *keys, "error"))]
+    rows = []
     for trial in trials:
         best = trial.best or {"epoch": "", "score": None}
         score = "" if best["score"] is None else f"{best['score']:.6f}"
@@ -82,6 +82,5 @@ def write_table(folder: Path, trials: Sequence[Trial], metric: str) -> None:
             *settings,
             error,
         )
-        lines.append("\t".join(map(str, cells)))
-    with whole(folder / TABLE) as unfinished:
-        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        rows.append(map(str, cells))
+    write_tsv(folder / TABLE, ("trial", "outcome", "epochs", "best_epoch", f"val_{metric}", *keys, "error"), rows)
