@@ -17,11 +17,11 @@ import click
 import torch
 from stages import experiment_options
 
-from l2g_core.align.align import align
+from l2g_core.align.stage import align
 from l2g_core.align.text import text_reference
-from l2g_core.evaluate import mean_score
+from l2g_core.evaluation.evaluate import mean_score
 from l2g_core.experiments.resolve import resolve
-from l2g_core.train import config_of, text_options, without_test
+from l2g_core.experiments.stages import config_of, text_options, without_test
 
 MOMENTS = ("before", "task_only", "after", "text_itself")
 

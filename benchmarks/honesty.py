@@ -17,14 +17,16 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 
-from l2g_core.checkpoint import load
 from l2g_core.dna import one_hot
-from l2g_core.finetune import FinetuneOptions, finetune
-from l2g_core.model import L2G, L2GConfig
+from l2g_core.finetune.options import FinetuneOptions
+from l2g_core.finetune.stage import finetune
+from l2g_core.model.checkpoint import load
+from l2g_core.model.config import L2GConfig
+from l2g_core.model.l2g import L2G
 from l2g_interp import attribute
 from l2g_interp.attributions import METHODS
-from l2g_interp.demo import LENGTH, training_set
-from l2g_interp.planting import PlantedSet, plant
+from l2g_interp.demo.demo import LENGTH, training_set
+from l2g_interp.demo.made_up import PlantedSet, make_planted_sequences
 
 TARGETS = ("dev", "hk")
 
@@ -39,7 +41,7 @@ def main(output: Path, sequences: int, references: int, seed: int) -> None:
     scores = train(output, seed)
     print("validation PCC:", ", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
     model = load(output)
-    truth = plant(sequences, LENGTH, seed + 1)
+    truth = make_planted_sequences(sequences, LENGTH, seed + 1)
     x = one_hot(truth.sequences)
     print("| method | AUPRC dev | AUPRC hk | completeness error | seconds |\n|---|---|---|---|---|")
     for method in METHODS:

@@ -10,18 +10,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from l2g_interp.motifs import normalised
-from l2g_interp.records import (
-    Attributions,
-    Effect,
-    Hit,
-    Match,
-    Pattern,
-    Run,
-    Seqlets,
-    TargetAttributions,
-    write_attributions,
-)
+from l2g_interp.motifs.matrices import normalised
+from l2g_interp.records.attributions_file import write_attributions
+from l2g_interp.records.types import Attributions, Effect, Hit, Match, Pattern, Run, Seqlets, TargetAttributions
 from l2g_interp.report import write_report
 
 WIDTH, MATCH_WIDTH, MATCHES, DATABASE_MOTIFS = 30, 12, 5, 200

@@ -15,12 +15,13 @@ from collections.abc import Callable
 
 import click
 import torch
-from models import random_dna
+import with_test_support  # noqa: F401
+from settled_models import random_dna
 from torch import Tensor
 from torch.nn import functional as F
 
-from l2g_core.embedders import EMBEDDERS
-from l2g_core.model import L2GConfig
+from l2g_core.model.config import L2GConfig
+from l2g_core.model.embedders import embedder_class
 from l2g_core.search.dash import make_optimizer, mixed_network, search_step
 from l2g_core.search.mixed import MixedConv
 from l2g_core.search.network import TaskNetwork, build
@@ -51,7 +52,7 @@ def fixed(embedder: str, config: L2GConfig, options: SearchOptions, dense: bool)
     space = SPACES[options.space or space_for(config.sequence_length)]
     widest = max(space.candidates, key=support)
     operator = (support(widest), 1) if dense else widest
-    return build(config, embedder, [operator] * EMBEDDERS[embedder].N_CONVOLUTIONS, options.seed), []
+    return build(config, embedder, [operator] * embedder_class(embedder).N_CONVOLUTIONS, options.seed), []
 
 
 CONTESTANTS: dict[str, Callable[..., tuple[TaskNetwork, list[MixedConv]]]] = {

@@ -9,7 +9,7 @@ import click
 import numpy as np
 import torch
 
-from l2g_interp.references import dinucleotide_shuffles
+from l2g_interp.attributions.references.shuffles import dinucleotide_shuffles
 
 
 @click.command()

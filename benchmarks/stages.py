@@ -20,13 +20,14 @@ from typing import Any
 import click
 import torch
 
-from l2g_core.baselines.deepstarr import DeepSTARR, DeepSTARRConfig
 from l2g_core.console import together
 from l2g_core.datasets import Labelled
 from l2g_core.experiments.resolve import Experiment, resolve
-from l2g_core.files import write_json
-from l2g_core.finetune import FinetuneOptions, finetune
-from l2g_core.train import config_of, train, without_test
+from l2g_core.experiments.stages import config_of, train, without_test
+from l2g_core.finetune.options import FinetuneOptions
+from l2g_core.finetune.stage import finetune
+from l2g_core.model.deepstarr import DeepSTARR, DeepSTARRConfig
+from l2g_core.runs.files import write_json
 
 EXPERT = FinetuneOptions(batch_size=128, new_learning_rate=2e-3, weight_decay=0.0, warmup_epochs=0.0)
 VARIANTS = {  # name: folder, what is set

@@ -27,11 +27,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from l2g_core.datasets import Labelled
 from l2g_core.dna import Sequences, one_hot, reverse_complement
-from l2g_core.finetune import FinetuneOptions, Trainer
-from l2g_core.loss import task_loss
-from l2g_core.model import L2G, L2GConfig
-from l2g_core.precision import default_precision
-from l2g_core.predict import default_device
+from l2g_core.evaluation.predict import default_device
+from l2g_core.finetune.options import FinetuneOptions
+from l2g_core.finetune.stage import Trainer
+from l2g_core.model.config import L2GConfig
+from l2g_core.model.l2g import L2G
+from l2g_core.training.loss import task_loss
+from l2g_core.training.precision import default_precision
 
 TARGETS = ("dev", "hk")
 

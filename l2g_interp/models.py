@@ -46,7 +46,7 @@ def open_model(spec: str, data: Sequences, strands: str = "model", device: str |
     InputError
         It cannot be opened, or a sequence is too short or too long for it.
     """
-    from l2g_core.predict import default_device
+    from l2g_core.evaluation.predict import default_device
 
     module = _from_factory(spec) if _is_factory(spec) else _from_checkpoint(spec)
     module = _with_strands(module, strands).eval().to(device or default_device())
@@ -67,7 +67,7 @@ def _is_factory(spec: str) -> bool:
 
 
 def _from_checkpoint(spec: str) -> nn.Module:
-    from l2g_core.checkpoint import load
+    from l2g_core.model.checkpoint import load
 
     return load(spec)
 
@@ -122,6 +122,6 @@ def _both_strands(module: nn.Module) -> nn.Module:
 
 
 def _fingerprint(module: nn.Module) -> str:
-    from l2g_core.checkpoint import fingerprint
+    from l2g_core.model.checkpoint import fingerprint
 
     return fingerprint(module)

@@ -16,9 +16,11 @@ import numpy as np
 
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
-from l2g_core.files import file_sha256, write_json
-from l2g_interp.modisco import read_patterns
-from l2g_interp.records import Effect, Hit, Match, Pattern, Run, read_attributions, read_overview, read_table, safe_name
+from l2g_core.runs.files import file_sha256, write_json
+from l2g_interp.motifs.modisco.discover import read_patterns
+from l2g_interp.records.attributions_file import read_attributions, read_overview
+from l2g_interp.records.tables import read_table
+from l2g_interp.records.types import Effect, Hit, Match, Pattern, Run, safe_name
 
 log = logging.getLogger(__name__)
 ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT, RECORD = (

@@ -1,8 +1,8 @@
 """What people call the factor behind a database's motif.
 
 The order of trust, told in each motif's ``label_source``: the database's own gene name; for OnTheFly, which has
-none, the table ``onthefly_names.tsv`` (made by ``python -m motif_db.build_names``); and ``aliases.tsv`` for the names
-of families (kay and Jra are AP-1). A family's name is followed by the member's symbol: ``GATA (srp)``.
+none, the table ``onthefly_names.tsv`` (made by ``tools/build_onthefly_names.py``); and ``aliases.tsv`` for the
+names of families (kay and Jra are AP-1). A family's name is followed by the member's symbol: ``GATA (srp)``.
 """
 
 from __future__ import annotations

@@ -4,3 +4,7 @@
 DNA is from them, ``align`` trains (``options``, ``points``), ``measure`` and ``picture`` show what came of it, and
 ``command`` is ``l2g align``. Nothing is imported here, for the command line asks for the command first.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
-from l2g_core.files import whole
+from l2g_core.runs.files import whole
 
 log = logging.getLogger(__name__)
 TAG = re.compile(r"O|[BIESLU]-\S+")

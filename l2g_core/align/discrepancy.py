@@ -1,4 +1,4 @@
-"""How far two clouds of embeddings are from each other. ``DISCREPANCIES`` names the ways (paper Table 9).
+"""How far two clouds of embeddings are from each other. ``options.DISCREPANCIES`` names the ways (Table 9).
 
 Every one takes DNA and text points with their labels, gives a number that is 0 for equal clouds, and lets gradients
 flow to the DNA side.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pkgutil import resolve_name
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from l2g_core.align.options import DISCREPANCIES
 
 N_KERNELS = 5  # bandwidths 1/4, 1/2, 1, 2 and 4 times the mean squared distance
 
@@ -101,9 +104,9 @@ def _by_label(points: Cloud, labels: Labels) -> tuple[list[Cloud], Int[Tensor, "
     return [points[numbers == i] for i in range(len(present))], numbers
 
 
-Discrepancy = Callable[[Cloud, Cloud, Labels, Labels], Scalar]
-DISCREPANCIES: dict[str, Discrepancy] = {
-    "mmd": mmd,
-    "otdd": otdd,
-    "otdd-exact": partial(otdd, label_distance="exact"),
-}
+otdd_exact = partial(otdd, label_distance="exact")
+
+
+def discrepancy(name: str) -> Callable[[Cloud, Cloud, Labels, Labels], Scalar]:
+    """The function behind a name in ``DISCREPANCIES``."""
+    return resolve_name(DISCREPANCIES[name])

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from l2g_core.align.discrepancy import DISCREPANCIES
+from l2g_core.align.discrepancy import discrepancy
+from l2g_core.align.options import Points
 from l2g_core.align.points import dna_points, encoded, label_groups
-from l2g_core.align.text import Points, TextReference
+from l2g_core.align.text import TextReference
 from l2g_core.datasets import Labelled
-from l2g_core.model import L2G, sequence_lengths
-from l2g_core.predict import device_of
+from l2g_core.evaluation.predict import device_of
+from l2g_core.model.l2g import L2G, sequence_lengths
 
 MEASURED = 512  # points of each side
 BATCH = 64
@@ -63,4 +64,4 @@ def of_text_itself(text: TextReference, name: str, seed: int = 0) -> dict[str, f
 def discrepancies(snapshot: Snapshot, name: str) -> dict[str, float]:
     """The MMD, and the discrepancy of this name if it is another."""
     sides = (snapshot.dna, snapshot.text, snapshot.dna_labels, snapshot.text_labels)
-    return {key: float(DISCREPANCIES[key](*sides)) for key in dict.fromkeys(("mmd", name))}
+    return {key: float(discrepancy(key)(*sides)) for key in dict.fromkeys(("mmd", name))}

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
-from l2g_core.align.discrepancy import DISCREPANCIES
-from l2g_core.align.text import Points
-from l2g_core.augment import MAX_SHIFT
 from l2g_core.errors import InputError
+from l2g_core.training.options import MAX_SHIFT
+
+Points = Literal["tokens", "mean"]
+VOCABULARY = "vocabulary"  # the language model's own words as the text
+EMBEDDER, RECORD = "embedder.safetensors", "align.json"  # what stage 2 leaves
+DISCREPANCIES = {
+    "mmd": "l2g_core.align.discrepancy:mmd",
+    "otdd": "l2g_core.align.discrepancy:otdd",
+    "otdd-exact": "l2g_core.align.discrepancy:otdd_exact",
+}
 
 
 @dataclass(frozen=True)
@@ -63,3 +71,18 @@ class AlignOptions:
         """Steady, then from the first epoch that aligns in a straight line towards 0 after the last."""
         left = (self.epochs - epoch) / (self.epochs - min(self.first_aligned, self.epochs - 1))
         return self.learning_rate * min(1.0, left)
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """Which text, and which points of it.
+
+    ``source``: ``vocabulary`` (word embeddings of the language model itself), a name of ``CORPORA``, or a tagged file.
+    ``per_tag``: tokens drawn for each tag, all there are where there are fewer (paper: 350).
+    ``points``: single tokens, or the mean of each sentence's tokens.
+    """
+
+    source: str = VOCABULARY
+    per_tag: int = 350
+    points: Points = "tokens"
+    seed: int = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from l2g_core.files import whole
+from l2g_core.runs.files import whole
 
 SHOWN = 150  # points of each kind in a panel
 TEXT_COLOR, DNA_COLOR = "#8a8a8a", "#c2410c"

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from l2g_core.align.text import Points
+from l2g_core.align.options import Points
 from l2g_core.datasets import Labelled
 from l2g_core.dna import one_hot
-from l2g_core.model import masked_mean
+from l2g_core.model.l2g import masked_mean
 
 N_GROUPS = 5  # of DNA by its measured values, where there are no classes
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,35 +20,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from l2g_core.align.corpora import cache_folder, corpus_file, read_tagged
+from l2g_core.align.options import VOCABULARY, Points, TextOptions
 from l2g_core.align.tokens import Tokenized, tokenized, vocabulary
-from l2g_core.backbones import WordEmbeddings, load_word_embeddings
-from l2g_core.checkpoint import fingerprint
 from l2g_core.errors import InputError
-from l2g_core.files import file_sha256, whole
+from l2g_core.model.backbones import WordEmbeddings, load_word_embeddings
+from l2g_core.model.checkpoint import fingerprint
+from l2g_core.runs.files import file_sha256, whole
 
 log = logging.getLogger(__name__)
-VOCABULARY = "vocabulary"
 VOCABULARY_TAGS = 9  # as many tokens as the paper draws for the nine tags of CoNLL-2003
 FORMAT = 1  # of the cached files
 BATCH = 64
 
-Points = Literal["tokens", "mean"]
 Drawn = tuple[int, int, int | None]  # number of the tag, sentence, token (None: all that are not special)
-
-
-@dataclass(frozen=True)
-class TextOptions:
-    """Which text, and which points of it.
-
-    ``source``: ``vocabulary`` (word embeddings of the language model itself), a name of ``CORPORA``, or a tagged file.
-    ``per_tag``: tokens drawn for each tag, all there are where there are fewer (paper: 350).
-    ``points``: single tokens, or the mean of each sentence's tokens.
-    """
-
-    source: str = VOCABULARY
-    per_tag: int = 350
-    points: Points = "tokens"
-    seed: int = 0
 
 
 @dataclass(frozen=True)

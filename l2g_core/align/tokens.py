@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2g_core.align.corpora import Sentence
-from l2g_core.backbones import WordEmbeddings
+from l2g_core.model.backbones import WordEmbeddings
 
 ROW = 32  # words of the vocabulary that stand in one row, so at positions as in a sentence
 PLACEHOLDER = re.compile(r"\[unused\d+\]|<?madeupword\d+>?|<unused\d+>")  # never trained, or never seen

@@ -12,7 +12,7 @@ from typing import IO, Any
 from l2g_core.datasets.entry import Entry, File
 from l2g_core.datasets.fingerprint import SUMS, record, recorded
 from l2g_core.errors import InputError
-from l2g_core.files import file_sha256
+from l2g_core.runs.files import file_sha256
 
 log = logging.getLogger(__name__)
 PARTIAL, VALIDATOR = ".part", ".part.etag"

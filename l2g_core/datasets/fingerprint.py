@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from l2g_core.errors import InputError
-from l2g_core.files import file_sha256, whole
+from l2g_core.runs.files import file_sha256, whole
 
 SUMS = "SHA256SUMS"  # as `sha256sum` writes and checks it
 

@@ -13,7 +13,7 @@ from l2g_core.datasets.labelled import Labelled
 from l2g_core.datasets.splits import named_splits, with_validation
 from l2g_core.dna import checked
 from l2g_core.errors import InputError
-from l2g_core.files import file_sha256
+from l2g_core.runs.files import file_sha256
 
 RESERVED = (IDENTIFIER[0], SEQUENCE[0], SPLIT[0])
 

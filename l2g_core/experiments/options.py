@@ -13,12 +13,12 @@ from l2g_core.errors import InputError
 
 SECTIONS = {
     "data": "l2g_core.experiments.options:DataOptions",
-    "model": "l2g_core.model:L2GConfig",
+    "model": "l2g_core.model.config:L2GConfig",
     "stages": "l2g_core.experiments.options:StageOptions",
     "search": "l2g_core.search.options:SearchOptions",
-    "text": "l2g_core.align.text:TextOptions",
+    "text": "l2g_core.align.options:TextOptions",
     "align": "l2g_core.align.options:AlignOptions",
-    "finetune": "l2g_core.finetune:FinetuneOptions",
+    "finetune": "l2g_core.finetune.options:FinetuneOptions",
 }
 
 

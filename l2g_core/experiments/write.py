@@ -7,7 +7,7 @@ from typing import Any
 
 from l2g_core.experiments.listing import ABOUT, PAPER
 from l2g_core.experiments.resolve import Experiment
-from l2g_core.files import whole
+from l2g_core.runs.files import whole
 
 FILE = "experiment.toml"
 

@@ -12,14 +12,15 @@ from typing import Any
 import torch
 
 from l2g_core.console import progress
-from l2g_core.embedders import EMBEDDERS
 from l2g_core.errors import InputError
-from l2g_core.files import write_json
-from l2g_core.model import L2GConfig
+from l2g_core.model.config import L2GConfig
+from l2g_core.model.embedders import EMBEDDERS, embedder_class
+from l2g_core.runs.files import write_json
+from l2g_core.runs.identity import differences
+from l2g_core.runs.state import seeded_epoch
 from l2g_core.search.network import build
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
-from l2g_core.training_state import differences, seeded_epoch
 
 log = logging.getLogger(__name__)
 Scores = dict[str, float | None]
@@ -45,9 +46,10 @@ def choose(
         No family has a score; or ``state`` is of another run.
     """
     scores = _known(state, identity)
-    for name, family in EMBEDDERS.items():
+    for name in EMBEDDERS:
         if name in scores:
             continue
+        family = embedder_class(name)
         if config.sequence_length < family.shortest:
             log.warning("%s: left out, it takes sequences of %d bp or more", name, family.shortest)
             continue

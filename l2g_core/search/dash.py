@@ -20,22 +20,22 @@ import torch
 from torch import Tensor, nn
 
 from l2g_core.console import progress
-from l2g_core.embedders import EMBEDDERS
 from l2g_core.errors import InputError
-from l2g_core.model import L2GConfig
+from l2g_core.model.config import L2GConfig
+from l2g_core.model.embedders import embedder_class
+from l2g_core.runs.state import restore_state, seeded_epoch, store_state
 from l2g_core.search.mixed import MixedConv, mix
 from l2g_core.search.network import TaskNetwork, build
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.space import SPACES, space_for, support
 from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
-from l2g_core.training_state import restore_state, seeded_epoch, store_state
 
 log = logging.getLogger(__name__)
 
 
 def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[TaskNetwork, list[MixedConv]]:
     """An embedder family with every convolution mixed, and those convolutions in order."""
-    family = EMBEDDERS[embedder]
+    family = embedder_class(embedder)
     model = build(config, embedder, [(1, 1)] * family.N_CONVOLUTIONS, options.seed)
     space = SPACES[options.space or space_for(config.sequence_length)]
     return model, mix(model.embedder, space.candidates, options.temperature)

@@ -17,7 +17,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from l2g_core.embedders.layers import Embedder, KernelDilation, OperatorConv, reach
+from l2g_core.model.embedders import KernelDilation, reach
+from l2g_core.model.embedders.layers import Embedder, OperatorConv
 from l2g_core.search.space import tap_map
 
 GAIN = (

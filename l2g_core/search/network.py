@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from l2g_core.backbones import backbone_width
-from l2g_core.checkpoint import SequenceModel
-from l2g_core.embedders import EMBEDDERS
-from l2g_core.embedders.layers import KernelDilation
-from l2g_core.model import L2GConfig, masked_mean, pad_to, reverse_complement, sequence_lengths
+from l2g_core.model.backbones import backbone_width
+from l2g_core.model.checkpoint import SequenceModel
+from l2g_core.model.config import L2GConfig
+from l2g_core.model.embedders import KernelDilation, embedder_class
+from l2g_core.model.l2g import masked_mean, pad_to, reverse_complement, sequence_lengths
 
 
 class TaskNetwork(SequenceModel):
@@ -25,7 +25,7 @@ class TaskNetwork(SequenceModel):
 
     def __init__(self, config: L2GConfig):
         super().__init__(config)
-        self.family = EMBEDDERS[config.embedder]
+        self.family = embedder_class(config.embedder)
         hidden = backbone_width(config.backbone)
         self.embedder = self.family(hidden, config.embedder_width, config.operators, config.dropout)
         self.head = nn.Linear(self.embedder.channels, len(config.targets))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from l2g_core.files import whole
+from l2g_core.runs.files import whole
 
 
 def draw_trajectory(result: Mapping[str, Any], path: str | Path) -> None:

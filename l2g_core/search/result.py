@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from l2g_core.embedders import EMBEDDERS
-from l2g_core.embedders.layers import KernelDilation
 from l2g_core.errors import InputError
+from l2g_core.model.embedders import EMBEDDERS, KernelDilation, embedder_class
 
 SEARCH = "search.json"
 
@@ -30,7 +29,7 @@ def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | N
         raise InputError(f"{path}: not the result of a search ({error!r}); run 'l2g search' again") from error
     if embedder not in EMBEDDERS:
         raise InputError(f"{path}: no embedder {embedder!r}; there are {', '.join(EMBEDDERS)}")
-    expected = EMBEDDERS[embedder].N_CONVOLUTIONS
+    expected = embedder_class(embedder).N_CONVOLUTIONS
     if operators is not None and len(operators) != expected:
         raise InputError(
             f"{path}: {len(operators)} operators, and {embedder} has {expected} convolutions; search again"

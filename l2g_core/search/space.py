@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from l2g_core.embedders.layers import KernelDilation, reach
+from l2g_core.model.embedders import KernelDilation, reach
 
 
 @dataclass(frozen=True)

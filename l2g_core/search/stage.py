@@ -16,11 +16,12 @@ from typing import Any
 
 from l2g_core.console import out_of_memory_explained
 from l2g_core.datasets import Labelled
-from l2g_core.embedders import EMBEDDERS
 from l2g_core.errors import InputError
-from l2g_core.files import write_json
-from l2g_core.model import L2GConfig
-from l2g_core.predict import default_device
+from l2g_core.evaluation.predict import default_device
+from l2g_core.model.config import L2GConfig
+from l2g_core.model.embedders import embedder_class
+from l2g_core.runs.files import write_json
+from l2g_core.runs.identity import differences
 from l2g_core.search.choose import Scores, best_of, choose
 from l2g_core.search.dash import dash, mixed_network
 from l2g_core.search.mixed import MixedConv
@@ -29,7 +30,6 @@ from l2g_core.search.picture import draw_trajectory
 from l2g_core.search.result import SEARCH, read_result
 from l2g_core.search.space import SPACES, space_for
 from l2g_core.search.training import Task, task_of
-from l2g_core.training_state import differences
 
 log = logging.getLogger(__name__)
 CHOICE, STATE, PICTURE = "choice.json", "search.safetensors", "search.svg"
@@ -98,13 +98,12 @@ def _check(options: SearchOptions, config: L2GConfig) -> None:
     name = options.embedder
     if name is None:
         return
-    if name not in EMBEDDERS:
-        raise InputError(f"no embedder {name!r}; there are {', '.join(EMBEDDERS)}")
-    if EMBEDDERS[name].N_CONVOLUTIONS == 0:
+    family = embedder_class(name)
+    if family.N_CONVOLUTIONS == 0:
         raise InputError(f"embedder {name!r} has no convolution to search; train it as it is, or name another")
-    if config.sequence_length < EMBEDDERS[name].shortest:
+    if config.sequence_length < family.shortest:
         raise InputError(
-            f"embedder {name!r} takes sequences of {EMBEDDERS[name].shortest} bp or more, and the longest here has "
+            f"embedder {name!r} takes sequences of {family.shortest} bp or more, and the longest here has "
             f"{config.sequence_length}; name another"
         )
 
@@ -147,7 +146,7 @@ def _operators(
     identity: Mapping[str, Any],
     shown: bool,
 ) -> tuple[Sequence[MixedConv], list[dict[str, Any]]]:
-    if EMBEDDERS[embedder].N_CONVOLUTIONS == 0:
+    if embedder_class(embedder).N_CONVOLUTIONS == 0:
         log.info("%s has no convolution to search", embedder)
         return [], []
     model, mixed = mixed_network(embedder, config, options)

@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from l2g_core.augment import augment
 from l2g_core.datasets import Labelled
 from l2g_core.dna import one_hot
-from l2g_core.evaluate import mean_score, scores
-from l2g_core.labels import check_labels, check_metric, labelled_rows
-from l2g_core.loss import task_loss
-from l2g_core.metrics import TASK_METRIC
-from l2g_core.model import L2GConfig
+from l2g_core.evaluation.evaluate import mean_score, scores
+from l2g_core.evaluation.labels import check_labels, check_metric, labelled_rows
+from l2g_core.evaluation.metrics import TASK_METRIC
+from l2g_core.model.config import L2GConfig
 from l2g_core.search.network import TaskNetwork
 from l2g_core.search.options import SearchOptions
+from l2g_core.training.augment import augment
+from l2g_core.training.loss import task_loss
 
 
 @dataclass(frozen=True)

@@ -2,74 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from l2g_core.datasets import DATASETS
 from l2g_core.errors import InputError
 from l2g_core.experiments.resolve import Experiment
 from l2g_core.experiments.write import as_toml
-from l2g_core.files import whole, write_json
-from l2g_core.start import SEARCHED
-from l2g_core.training_state import differences
+from l2g_core.finetune.start import SEARCHED
+from l2g_core.runs.files import whole, write_json
+from l2g_core.runs.identity import differences
+from l2g_core.tune.options import TuneOptions
 from l2g_core.tune.records import EXPERIMENT, RECORD, TABLE, TRIALS, Trial, read_trial, trial_folder, write_trial
 from l2g_core.tune.space import draw, space_of, with_settings
 
 SUMMARY, BEST = "tune.json", "best.toml"
-
-
-@dataclass(frozen=True)
-class TuneOptions:
-    """How to tune.
-
-    ``max_epochs``: of the fine-tuning in a trial that is never stopped; the experiment's own when None.
-    ``grace_epochs``: none is stopped before; when None the warm-up, for until then the learning rate is not yet what
-    is tried. ``reduction``: one in so many goes on at each decision.
-    ``gpus_per_trial``: when None one if there is one, else none.
-    """
-
-    trials: int = 10
-    max_epochs: int | None = None
-    grace_epochs: int | None = None
-    reduction: int = 2
-    cpus_per_trial: int = 1
-    gpus_per_trial: float | None = None
-
-
-def ray_or_refuse() -> ModuleType:
-    """The module that knows Ray, with Ray kept from reporting home, writing its own logs and handling Ctrl-C.
-
-    Its processes answer nobody who does not know a word drawn for this run: they listen on the machine's address.
-
-    Raises
-    ------
-    InputError
-        Ray is not installed; says how to.
-    """
-    settings = {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_AUTH_MODE": "token",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    }
-    os.environ.update(settings)
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    try:
-        importlib.import_module("ray.tune")
-    except ImportError as error:
-        raise InputError("l2g tune needs Ray Tune, which is not installed; pip install 'l2g-interp[ray]'") from error
-    return importlib.import_module("l2g_core.tune.ray_run")
 
 
 def check_resources(options: TuneOptions, cpus: int) -> None:
@@ -96,7 +48,7 @@ def prepared(experiment: Experiment, options: TuneOptions) -> Experiment:
 
 def checked(experiment: Experiment) -> tuple[int, str]:
     """The longest sequence and the hash of the data; refuses here what would fail in every trial."""
-    from l2g_core.labels import check_labels, check_metric, output_names
+    from l2g_core.evaluation.labels import check_labels, check_metric, output_names
 
     data, task = experiment.open_data(), experiment.sections["model"]["task"]
     check_labels(data, task, len(output_names(data, task)))
@@ -136,8 +88,8 @@ def begin(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
 
 def searched(experiment: Experiment, folder: Path, resume: bool, shown: bool) -> Experiment:
     """Run stage 1, which none of what is tuned is about, once; what it found is given from here on."""
+    from l2g_core.experiments.stages import search_only
     from l2g_core.search.result import SEARCH, read_result
-    from l2g_core.train import search_only
 
     found = read_result(search_only(experiment, folder, resume=resume, shown=shown) / SEARCH)
     settings = {f"model.{key}": found[key] for key in SEARCHED if found.get(key) is not None}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from l2g_core.files import write_json, write_tsv
+from l2g_core.runs.files import write_json, write_tsv
 
 TRIALS, TABLE = "trials", "trials.tsv"
 EXPERIMENT, RECORD, RUN = "trial.toml", "trial.json", "run"

@@ -12,20 +12,20 @@ from typing import Any
 
 from l2g_core.console import progress, writable_folder
 from l2g_core.errors import InputError
+from l2g_core.evaluation.metrics import TASK_METRIC
 from l2g_core.experiments.resolve import Experiment
-from l2g_core.files import write_json
-from l2g_core.metrics import TASK_METRIC
+from l2g_core.runs.cluster import ray_or_refuse
+from l2g_core.runs.files import write_json
+from l2g_core.tune.options import TuneOptions
 from l2g_core.tune.prepare import (
     BEST,
     SUMMARY,
-    TuneOptions,
     begin,
     check_resources,
     checked,
     identity_of,
     lay_out,
     prepared,
-    ray_or_refuse,
     searched,
     write_given,
 )

@@ -36,7 +36,7 @@ def run_trial(folder: Path, number: int, tell: Tell, *, device: str | None, text
             return
         import torch  # not needed for those that only tell again
 
-        from l2g_core.train import train
+        from l2g_core.experiments.stages import train
 
         torch.set_num_threads(threads)
         try:

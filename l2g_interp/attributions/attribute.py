@@ -11,9 +11,9 @@ from jaxtyping import Int8
 
 from l2g_core.errors import InputError
 from l2g_interp.attributions import load_method
+from l2g_interp.attributions.references.shuffles import dinucleotide_shuffles
 from l2g_interp.attributions.result import MethodResult, joined
-from l2g_interp.records import ARRAYS, Attributions, TargetAttributions, check_targets
-from l2g_interp.references import dinucleotide_shuffles
+from l2g_interp.records.types import ARRAYS, Attributions, TargetAttributions, check_targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -1,11 +1,5 @@
 """Which motifs several sets share: patterns matched to each other, a picture, and the evidence (paper, Figure 4B)."""
 
-from l2g_interp.compare.groups import Group, Link, Member, MotifComparison, compare_motifs
-from l2g_interp.compare.page import write_comparison
-from l2g_interp.compare.sets import MotifSet, read_sets
-from l2g_interp.compare.table import Pair, pairs
+import lazy_loader
 
-__all__ = [
-    "Group", "Link", "Member", "MotifComparison", "MotifSet", "Pair",
-    "compare_motifs", "pairs", "read_sets", "write_comparison",
-]  # fmt: skip
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

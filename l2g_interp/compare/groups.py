@@ -4,7 +4,7 @@ Two patterns are one motif if all of this holds; being alike is not enough, sinc
 
 * they have the same sign;
 * each finds the other with q of `SIGNIFICANT_Q` or less, over all other patterns, with the guard against flat
-  columns (see `l2g_interp.tomtom`);
+  columns (see `l2g_interp.motifs.tomtom`);
 * they share `MIN_OVERLAP` columns, or the whole of one that is shorter, and `MIN_SHARE` of the shorter one's;
 * over these columns their base frequencies correlate with `MIN_CORRELATION` or more.
 
@@ -23,10 +23,10 @@ from jaxtyping import Float
 
 from l2g_core.errors import InputError
 from l2g_interp.compare.sets import MotifSet
-from l2g_interp.motifs import consensus, normalised, padded, place
-from l2g_interp.naming import SIGNIFICANT_Q
-from l2g_interp.records import Match, Pattern
-from l2g_interp.tomtom import Comparison, compare, compared_span
+from l2g_interp.motifs.matrices import consensus, normalised, padded, place
+from l2g_interp.motifs.naming import SIGNIFICANT_Q
+from l2g_interp.motifs.tomtom import Comparison, compare, compared_span
+from l2g_interp.records.types import Match, Pattern
 
 MIN_OVERLAP = 5  # columns: GATAA is as short as a motif gets, and CGAT is in too many
 MIN_SHARE = 0.6

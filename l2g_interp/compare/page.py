@@ -11,11 +11,11 @@ from markupsafe import Markup
 from l2g_interp.compare.groups import MIN_CORRELATION, MIN_OVERLAP, MIN_SHARE, Group, Link, Member, MotifComparison
 from l2g_interp.compare.table import pairs
 from l2g_interp.compare.venn import describe, venn
-from l2g_interp.logo import logo_svg, value_range
-from l2g_interp.motifs import padded, reverse_complement
-from l2g_interp.naming import plain_name
-from l2g_interp.page import asset, check_output, render_page, write_page
-from l2g_interp.report.context import shortened
+from l2g_interp.drawing.logo import logo_svg, value_range
+from l2g_interp.drawing.numbers import shortened
+from l2g_interp.drawing.page import asset, check_output, render_page, write_page
+from l2g_interp.motifs.matrices import padded, reverse_complement
+from l2g_interp.motifs.naming import plain_name
 
 PACKAGE, REPORT = "l2g_interp.compare", "l2g_interp.report"
 MOST_CIRCLES = 3  # sets that a Venn diagram can show; the table of regions shows any number

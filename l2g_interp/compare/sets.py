@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from l2g_core.errors import InputError
-from l2g_interp.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
-from l2g_interp.records import Match, Pattern, check_targets, read_attributions, read_table
+from l2g_interp.motifs.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
+from l2g_interp.records.attributions_file import read_attributions
+from l2g_interp.records.tables import read_table
+from l2g_interp.records.types import Match, Pattern, check_targets
 from l2g_interp.run_folder import MATCHES, attributions_of, read_all_patterns, read_record
 
 

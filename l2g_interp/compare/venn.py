@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from l2g_interp.report.context import shortened
+from l2g_interp.drawing.numbers import shortened
 
 RADIUS = {2: 165, 3: 125}
 CENTRES = {2: ((215, 215), (425, 215)), 3: ((250, 175), (390, 175), (320, 296))}

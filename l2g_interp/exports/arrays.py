@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from l2g_core.errors import InputError
-from l2g_core.files import whole
-from l2g_interp.records import Attributions, check_targets, safe_name
+from l2g_core.runs.files import whole
+from l2g_interp.records.types import Attributions, check_targets, safe_name
 
 log = logging.getLogger(__name__)
 CHUNK_ROWS = 256

@@ -17,11 +17,12 @@ from jaxtyping import Float, Int
 
 from l2g_core.dna import Interval, chromosome_sizes, open_text
 from l2g_core.errors import InputError
-from l2g_core.files import whole
+from l2g_core.runs.files import whole
 from l2g_interp.exports.names import Ranked, identifier, label
-from l2g_interp.motifs import trimmed
-from l2g_interp.naming import ranked_matches
-from l2g_interp.records import Hit, Match, Overview, Pattern, check_targets, read_attributions, read_overview
+from l2g_interp.motifs.matrices import trimmed
+from l2g_interp.motifs.naming import ranked_matches
+from l2g_interp.records.attributions_file import read_attributions, read_overview
+from l2g_interp.records.types import Hit, Match, Overview, Pattern, check_targets
 
 log = logging.getLogger(__name__)
 BLOCK = 512  # rows of attributions in memory at a time

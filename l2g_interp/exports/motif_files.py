@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from l2g_core.errors import InputError
-from l2g_core.files import whole
+from l2g_core.runs.files import whole
+from l2g_interp.drawing.logo import draw_logo, logo_svg, value_range
 from l2g_interp.exports.names import identifier, label
-from l2g_interp.logo import draw_logo, logo_svg, value_range
-from l2g_interp.motifs import consensus, information_logo, normalised, reverse_complement, trimmed
-from l2g_interp.naming import best_name, ranked_matches
-from l2g_interp.records import Match, Pattern, write_table
+from l2g_interp.motifs.matrices import consensus, information_logo, normalised, reverse_complement, trimmed
+from l2g_interp.motifs.naming import best_name, ranked_matches
+from l2g_interp.records.tables import write_table
+from l2g_interp.records.types import Match, Pattern
 
 MEME_HEAD = """MEME version 4
 

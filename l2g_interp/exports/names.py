@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from l2g_interp.naming import called, naming_match
-from l2g_interp.records import Match, Pattern, safe_name
+from l2g_interp.motifs.naming import called, naming_match
+from l2g_interp.records.types import Match, Pattern, safe_name
 
 LONGEST = 60  # letters of a target or label; BED allows 255 for everything together
 

@@ -8,20 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from l2g_interp.co_occurrence import CoOccurrence, co_occurrences, occurrences
-from l2g_interp.motifs import consensus, trimmed
-from l2g_interp.naming import best_name, ranked_matches, reason
-from l2g_interp.records import (
-    Effect,
-    Hit,
-    Match,
-    Pattern,
-    Seqlets,
-    by_pattern,
-    check_targets,
-    read_overview,
-    write_table,
-)  # fmt: skip
+from l2g_interp.motifs.co_occurrence import CoOccurrence, co_occurrences, occurrences
+from l2g_interp.motifs.matrices import consensus, trimmed
+from l2g_interp.motifs.naming import best_name, ranked_matches, reason
+from l2g_interp.records.attributions_file import read_overview
+from l2g_interp.records.tables import by_pattern, write_table
+from l2g_interp.records.types import Effect, Hit, Match, Pattern, Seqlets, check_targets
 
 SEQUENCES, PATTERNS, PAIRS = "sequences.tsv", "patterns.tsv", "pairs.tsv"
 OF_EFFECT = ("effect", "effect_low", "effect_high", "control", "excess", "excess_low", "excess_high")
@@ -51,7 +43,7 @@ class PatternRow:
     """A pattern: a row of ``patterns.tsv``. The match is the best one, significant or not: ``reason`` tells.
 
     ``contribution`` is the sum of the trimmed CWM, ``q_value`` 1 where there is no match. What one planted copy does
-    (`l2g_interp.records.Effect`) is NaN, and the number of hits -1, where it is not known.
+    (`l2g_interp.records.types.Effect`) is NaN, and the number of hits -1, where it is not known.
     """
 
     target: str

@@ -1,6 +1,5 @@
 """The report: a run folder in, one self-contained HTML file out. To add a section, see `SECTIONS`."""
 
-from l2g_interp.report.sections import SECTIONS, Section
-from l2g_interp.report.write import write_report
+import lazy_loader
 
-__all__ = ["SECTIONS", "Section", "write_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,11 +13,12 @@ import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
 
-from l2g_interp.logo import TENTH, letters
-from l2g_interp.motifs import information_logo, place
-from l2g_interp.naming import plain_name
-from l2g_interp.records import Match, Pattern
-from l2g_interp.report.context import Context, shortened
+from l2g_interp.drawing.logo import TENTH, letters
+from l2g_interp.drawing.numbers import shortened
+from l2g_interp.motifs.matrices import information_logo, place
+from l2g_interp.motifs.naming import plain_name
+from l2g_interp.records.types import Match, Pattern
+from l2g_interp.report.context import Context
 
 UNIT, TALL, BITS = 10 * TENTH, 34 * TENTH, 2.0  # units of a drawing per column and from bottom to top; bits at the top
 WIDEST, PITCHES = 180, (6, 12)  # pixels: a logo in the table, and the range of what one column may take

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 from jaxtyping import Float
 
-from l2g_interp.figures import figure, power_of_ten
+from l2g_interp.drawing.numbers import figure, power_of_ten
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 280, 150, 40, 12, 34, 12  # pixels; the margins hold the labels
 MANY_POINTS = 4000  # more than so many are drawn as a density, which reads better and stays small

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,9 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from l2g_core.errors import InputError
-from l2g_interp.co_occurrence import occurrences
-from l2g_interp.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
-from l2g_interp.records import Effect, Hit, Match, Overview, Pattern, Run, Seqlets, by_pattern, read_overview
+from l2g_interp.motifs.co_occurrence import occurrences
+from l2g_interp.motifs.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
+from l2g_interp.records.attributions_file import read_overview
+from l2g_interp.records.tables import by_pattern
+from l2g_interp.records.types import Effect, Hit, Match, Overview, Pattern, Run, Seqlets
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Context:
         return list(dict.fromkeys([*self.overview.by_target, *others]))
 
     def numbers(self, target: str, key: str) -> Float[np.ndarray, " n"]:
-        """One number per sequence: see `l2g_interp.records.PER_SEQUENCE`; NaN where there is none."""
+        """One number per sequence: see `l2g_interp.records.types.PER_SEQUENCE`; NaN where there is none."""
         found = self.overview.by_target.get(target, {}).get(key)
         return np.full(len(self.overview.ids), np.nan) if found is None else found.astype(np.float64)
 
@@ -103,11 +104,11 @@ class Context:
         return by_pattern(self.run.hits)
 
     def occurrences(self, pattern: Pattern) -> Seqlets:
-        """See `l2g_interp.co_occurrence.occurrences`."""
+        """See `l2g_interp.motifs.co_occurrence.occurrences`."""
         return occurrences(pattern, self.hits(pattern) if self.run.hits else None)
 
     def name(self, pattern: Pattern) -> str:
-        """See `l2g_interp.naming.best_name`."""
+        """See `l2g_interp.motifs.naming.best_name`."""
         return best_name(pattern, self.matches(pattern), self.options.max_q)
 
     def is_named(self, pattern: Pattern) -> bool:
@@ -121,16 +122,6 @@ class Context:
 
 def load_context(run: Run, options: ReportOptions) -> Context:
     return Context(run, read_overview(run.attributions), options)
-
-
-def family(name: str) -> str:
-    """``GATA (srp)`` as ``GATA``: what the patterns of several targets are brought together by."""
-    return re.sub(r"(?<=\S)\s*\(.*\)$", "", name, flags=re.DOTALL)
-
-
-def shortened(text: str, length: int = 60) -> str:
-    """For pictures and tooltips, where a long name would not fit; tables have it in full."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def relative_error(context: Context, target: str) -> Float[np.ndarray, " n"]:

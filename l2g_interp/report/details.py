@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from l2g_interp.logo import logo_svg, value_range
-from l2g_interp.motifs import TRIM_THRESHOLD, information_logo, reverse_complement, trim_span
-from l2g_interp.naming import plain_name
-from l2g_interp.records import Effect, Pattern
+from l2g_interp.drawing.logo import logo_svg, value_range
+from l2g_interp.motifs.matrices import TRIM_THRESHOLD, information_logo, reverse_complement, trim_span
+from l2g_interp.motifs.naming import plain_name
+from l2g_interp.records.types import Effect, Pattern
 from l2g_interp.report.charts import histogram
 from l2g_interp.report.context import Context
 from l2g_interp.report.effects import dose_chart

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from l2g_interp.figures import decimals_for, figure
-from l2g_interp.naming import plain_name
-from l2g_interp.records import Effect, Pattern
+from l2g_interp.drawing.numbers import decimals_for, figure
+from l2g_interp.motifs.naming import plain_name
+from l2g_interp.records.types import Effect, Pattern
 from l2g_interp.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart, nice_ticks
 from l2g_interp.report.context import Context
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from l2g_interp.logo import logo_svg, value_range
-from l2g_interp.motifs import trimmed
-from l2g_interp.naming import plain_name
-from l2g_interp.records import Pattern
-from l2g_interp.report.context import Context, family
+from l2g_interp.drawing.logo import logo_svg, value_range
+from l2g_interp.motifs.matrices import trimmed
+from l2g_interp.motifs.naming import family, plain_name
+from l2g_interp.records.types import Pattern
+from l2g_interp.report.context import Context
 from l2g_interp.report.effects import EffectView, effect_view
 
 NO_NAME = ""

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
 
-from l2g_interp.logo import logo_svg, value_range
-from l2g_interp.motifs import consensus, reverse_complement, trimmed
-from l2g_interp.naming import plain_name
-from l2g_interp.records import Pattern
+from l2g_interp.drawing.logo import logo_svg, value_range
+from l2g_interp.motifs.matrices import consensus, reverse_complement, trimmed
+from l2g_interp.motifs.naming import plain_name
+from l2g_interp.records.types import Pattern
 from l2g_interp.report.aligned import MatchView, Symbols, match_view, pitch
 from l2g_interp.report.context import Context
 from l2g_interp.report.details import Details, details

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from l2g_interp.co_occurrence import MOST_PATTERNS, CoOccurrence, co_occurrences, distances
-from l2g_interp.naming import plain_name
-from l2g_interp.records import Pattern, Seqlets
+from l2g_interp.motifs.co_occurrence import MOST_PATTERNS, CoOccurrence, co_occurrences, distances
+from l2g_interp.motifs.naming import plain_name
+from l2g_interp.records.types import Pattern, Seqlets
 from l2g_interp.report.charts import histogram
 from l2g_interp.report.context import Context
 

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
 
-from l2g_interp.logo import logo_svg, value_range
-from l2g_interp.motifs import reverse_complement, trimmed
-from l2g_interp.records import Attributions, Pattern, Seqlets, read_attributions
+from l2g_interp.drawing.logo import logo_svg, value_range
+from l2g_interp.motifs.matrices import reverse_complement, trimmed
+from l2g_interp.records.attributions_file import read_attributions
+from l2g_interp.records.types import Attributions, Pattern, Seqlets
 
 BLOCK = 512  # rows in memory at a time
 QUANTILES = (1.0, 0.75, 0.5, 0.25)  # of the contribution: which seqlets are shown as examples

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from l2g_interp.figures import figure
-from l2g_interp.records import Pattern
+from l2g_interp.drawing.numbers import figure, shortened
+from l2g_interp.motifs.naming import family
+from l2g_interp.records.types import Pattern
 from l2g_interp.report.checks import TargetChecks, target_checks
-from l2g_interp.report.context import Context, family, shortened
+from l2g_interp.report.context import Context
 from l2g_interp.report.effects import one_copy, warning
 
 

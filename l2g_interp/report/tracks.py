@@ -9,9 +9,12 @@ import numpy as np
 from markupsafe import Markup
 
 from l2g_core.dna import Interval
-from l2g_interp.logo import TENTH, letters, value_range
-from l2g_interp.records import Attributions, read_attributions
-from l2g_interp.report.context import Context, family, shortened
+from l2g_interp.drawing.logo import TENTH, letters, value_range
+from l2g_interp.drawing.numbers import shortened
+from l2g_interp.motifs.naming import family
+from l2g_interp.records.attributions_file import read_attributions
+from l2g_interp.records.types import Attributions
+from l2g_interp.report.context import Context
 
 PITCH = 4  # pixels per base before zooming, and more where the page is wider
 LETTERS, LANE, AXIS = 120, 18, 18  # pixels: height of the letters, of a row of seqlets, of the axis

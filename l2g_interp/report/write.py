@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from l2g_interp.naming import SIGNIFICANT_Q
-from l2g_interp.page import asset, check_output, render_page, write_page
-from l2g_interp.records import Run
+from l2g_interp.drawing.page import asset, check_output, render_page, write_page
+from l2g_interp.motifs.naming import SIGNIFICANT_Q
+from l2g_interp.records.types import Run
 from l2g_interp.report.context import ReportOptions, load_context
 from l2g_interp.report.sections import SECTIONS
 

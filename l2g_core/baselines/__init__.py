@@ -1,1 +1,0 @@
-"""Expert networks to compare with."""

@@ -1,0 +1,56 @@
+"""``l2g train``: an experiment from data to checkpoint. Imports nothing heavy: ``l2g --help`` reads this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from l2g_core.commands.options import PATH
+from l2g_core.console import device_option
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("--output", required=True, type=PATH, help="Folder to write: search/, align/, model/ (the checkpoint).")
+@click.option("--data-dir", type=PATH, help="Folder or file that has the data.  [default: where 'l2g fetch' puts it]")
+@click.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba.")
+@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated.")
+@click.option("--seed", type=click.IntRange(0), help="Of every stage and of drawn splits.  [default: the experiment's]")
+@click.option("--tensorboard", is_flag=True, help="Write event files of the fine-tuning to OUTPUT/model/events.")
+@device_option
+@click.option("--resume", is_flag=True, help="Go on with the stage that was interrupted.")
+@click.pass_obj
+def train(
+    shown: bool,
+    experiment: str,
+    output: Path,
+    data_dir: Path | None,
+    text_dir: Path | None,
+    flags: tuple[str, ...],
+    seed: int | None,
+    tensorboard: bool,
+    device: str | None,
+    resume: bool,
+) -> None:
+    """Train a model in all three stages, as EXPERIMENT says.
+
+    EXPERIMENT is a name out of 'l2g experiments' or a TOML file; OUTPUT/experiment.toml is what was run, whole. A
+    stage that is finished is not repeated unless what it depends on has changed.
+
+    \b
+        l2g train deepstarr --output runs/deepstarr --set model.backbone=roberta-large
+        l2g-interp run --model runs/deepstarr/model --fasta enhancers.fa --output report
+    """
+    from l2g_core.experiments.resolve import resolve
+    from l2g_core.experiments.stages import train as run
+
+    place = None if data_dir is None else str(data_dir)
+    found = resolve(experiment, flags, seed=seed, backbone_seed=seed, data_dir=place)
+    metrics = run(
+        found, output, device=device, resume=resume, shown=shown, tensorboard=tensorboard, text_dir=text_dir
+    )  # fmt: skip
+    for split in ("val", "test"):
+        for target, score in metrics.get(split, {}).items():
+            shown_score = "undefined" if score is None else f"{score:.4f}"
+            click.echo(f"{split}\t{target}\t{metrics['metric']}\t{shown_score}")

@@ -1,0 +1,125 @@
+"""How good a model is on labelled rows: one figure per target, with what the figure means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from l2g_core.datasets import Labelled
+from l2g_core.dna import check_lengths
+from l2g_core.errors import InputError
+from l2g_core.evaluation.labels import check_metric, labelled_rows
+from l2g_core.evaluation.metrics import METRICS, TASK_METRIC
+from l2g_core.evaluation.predict import predict
+from l2g_core.model.checkpoint import SequenceModel
+from l2g_core.runs.files import write_tsv
+
+Track = Callable[[Iterable[int]], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model predicts for labelled rows, and how well.
+
+    ``labels`` are NaN where nothing was measured; ``outputs`` has a column per output of the model, named in
+    ``output_names`` (the classes, where there are some). ``scores`` names each target; None where a score is not
+    defined (a target that does not vary).
+    """
+
+    task: str
+    metric: str
+    split: str
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    output_names: tuple[str, ...]
+    labels: Float32[np.ndarray, "n targets"]
+    outputs: Float32[np.ndarray, "n outputs"]
+    scores: dict[str, float | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``l2g evaluate`` writes; ``rows`` counts those with a label, per target."""
+        measured = (~np.isnan(self.labels)).sum(axis=0).tolist()
+        return {
+            "metric": self.metric,
+            "definition": definition(self.metric),
+            "split": self.split,
+            "scores": self.scores,
+            "rows": dict(zip(self.targets, measured, strict=True)),
+        }
+
+
+def evaluate(
+    model: SequenceModel,
+    data: Labelled,
+    split: str = "test",
+    metric: str | None = None,
+    batch_size: int = 64,
+    track: Track = iter,
+) -> Evaluation:
+    """Predict the rows of one split (``all``: of all) as the model does, both strands averaged, and score them.
+
+    Raises
+    ------
+    InputError
+        No row has this split or a label, a sequence does not fit the model, or the metric is not the task's.
+    """
+    task = model.config.task
+    check_metric(metric, task)
+    chosen = labelled_rows(data if split == "all" else data.split(split), task)
+    if not len(chosen):
+        found = ", ".join(sorted(set(data.splits)))
+        raise InputError(
+            f"{data.data.source}: no row to evaluate has split {split!r} (found: {found}); "
+            "choose another --split, or all"
+        )
+    check_lengths(chosen.data, model.shortest, model.longest)
+    metric = metric or TASK_METRIC[task]
+    outputs = predict(model, chosen.data.sequences, model.longest, batch_size, track)
+    named = named_scores(chosen, METRICS[metric](chosen.labels, outputs))
+    ids = tuple(chosen.data.ids)
+    return Evaluation(task, metric, split, ids, chosen.targets, model.targets, chosen.labels, outputs, named)
+
+
+def write_predictions(evaluation: Evaluation, path: str | Path) -> None:
+    """A TSV with a row per sequence: ``id``, ``observed <target>`` (empty: not measured), ``predicted <output>``.
+
+    Predictions are the model's outputs: of classes and several labels, the scores before softmax or sigmoid.
+    """
+    observed = [f"observed {name}" for name in evaluation.targets]
+    predicted = [f"predicted {name}" for name in evaluation.output_names]
+    values = np.concatenate([evaluation.labels, evaluation.outputs], axis=1)
+    rows = (
+        (name, *("" if np.isnan(value) else f"{value:.6g}" for value in row))
+        for name, row in zip(evaluation.ids, values, strict=True)
+    )
+    write_tsv(path, ("id", *observed, *predicted), rows)
+
+
+def scores(model: SequenceModel, rows: Labelled, metric: str, batch_size: int) -> dict[str, float | None]:
+    """The metric of every target; None where it is not defined."""
+    outputs = predict(model, rows.data.sequences, model.longest, batch_size)
+    return named_scores(rows, METRICS[metric](rows.labels, outputs))
+
+
+def mean_score(scores: dict[str, float | None]) -> float | None:
+    """The mean over the targets whose score is defined; None if none is."""
+    known = [score for score in scores.values() if score is not None]
+    return float(np.mean(known)) if known else None
+
+
+def definition(metric: str) -> str:
+    """What the figure means: the first line of its function's documentation."""
+    return (getdoc(METRICS[metric]) or "").partition("\n")[0]
+
+
+def named_scores(rows: Labelled, values: np.ndarray) -> dict[str, float | None]:
+    """A metric's values by target; None where it is not defined."""
+    return {
+        target: None if np.isnan(value) else float(value) for target, value in zip(rows.targets, values, strict=True)
+    }

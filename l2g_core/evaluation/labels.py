@@ -1,0 +1,112 @@
+"""Do labels fit the task? Asked before training, which would otherwise end in a loss or score that means nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from l2g_core.datasets import Labelled
+from l2g_core.errors import InputError
+from l2g_core.evaluation.metrics import METRIC_TASK, METRICS
+
+
+def output_names(data: Labelled, task: str) -> tuple[str, ...]:
+    """What a model of these data gives: a figure per target; of a classifier ``column=0``, ``column=1``, ...
+
+    Raises
+    ------
+    InputError
+        A classifier is given several columns, or its classes are not 0, 1, 2, ...
+    """
+    if task != "classification":
+        return data.targets
+    column, *others = data.targets
+    if others:
+        raise InputError(
+            f"{data.data.source}: classification learns one column and there are {', '.join(data.targets)}; "
+            "choose with --targets, or use --task multilabel"
+        )
+    labels = data.labels[:, 0]
+    classes = sorted(set(labels[~np.isnan(labels)].tolist()))
+    if len(classes) < 2 or classes != list(range(len(classes))):
+        raise InputError(
+            f"{data.data.source}: column {column!r} has the classes {classes[:5]}; "
+            "classification takes 0, 1, 2, ... and at least two of them"
+        )
+    return tuple(f"{column}={int(c)}" for c in classes)
+
+
+def columns_of(targets: tuple[str, ...], task: str) -> list[str]:
+    """The columns of a table that hold the labels of a model's outputs."""
+    return [targets[0].rpartition("=")[0]] if task == "classification" else list(targets)
+
+
+def labelled_rows(rows: Labelled, task: str) -> Labelled:
+    """Those with a class, for classification; all, for tasks whose targets are measured one by one."""
+    if task != "classification" or not np.isnan(rows.labels).any():
+        return rows
+    kept = np.flatnonzero(~np.isnan(rows.labels[:, 0])).tolist()
+    splits = [rows.splits[row] for row in kept]
+    return replace(rows, data=rows.data.subset(kept), labels=rows.labels[kept], splits=splits)
+
+
+def check_metric(metric: str | None, task: str) -> None:
+    """Refuse a metric that this task does not have.
+
+    Raises
+    ------
+    InputError
+        Names those it has.
+    """
+    if metric is not None and METRIC_TASK.get(metric) != task:
+        fitting = ", ".join(name for name in METRICS if METRIC_TASK[name] == task)
+        raise InputError(f"--metric {metric} is not for {task}; for it there is {fitting}")
+
+
+def check_labels(data: Labelled, task: str, n_outputs: int) -> None:
+    """Refuse labels that leave nothing to learn or nothing to select by.
+
+    Raises
+    ------
+    InputError
+        A column has no value or only one among the training rows, no column varies among the validation rows, or
+        values are not classes (classification) or 0 and 1 (multilabel).
+    """
+    splits, where = np.array(data.splits), data.data.source
+    expected = 1 if task == "classification" else n_outputs
+    if data.labels.shape[1] != expected:
+        raise InputError(f"{where}: has {data.labels.shape[1]} label columns and the model learns {expected}")
+    for name, column in zip(data.targets, data.labels.T, strict=True):
+        _check_values(f"{where}: column {name!r}", column, task, n_outputs)
+        _check_varies(f"{where}: column {name!r}", column[splits == "train"])
+    if not any(len(_values(column[splits == "val"])) > 1 for column in data.labels.T):
+        raise InputError(
+            f"{where}: no column varies among the {int((splits == 'val').sum())} validation rows, so no epoch can be "
+            "chosen by them; mark other rows 'val' in column 'split', or give more rows"
+        )
+
+
+def _check_values(what: str, column: Float[np.ndarray, " n"], task: str, n_outputs: int) -> None:
+    classes = {"classification": n_outputs, "multilabel": 2}.get(task)
+    if classes is None:
+        return
+    for value in _values(column):
+        if value not in range(classes):
+            raise InputError(f"{what} has the value {value:g}; {task} takes {', '.join(map(str, range(classes)))} here")
+
+
+def _check_varies(what: str, column: Float[np.ndarray, " n"]) -> None:
+    values = _values(column)
+    if not len(values):
+        raise InputError(f"{what} has no value among the {len(column)} training rows; leave it out with --targets")
+    if len(values) == 1:
+        raise InputError(
+            f"{what} is {values[0]:g} in all training rows that have a value, so there is nothing to learn; "
+            "leave it out with --targets, or add rows with another value"
+        )
+
+
+def _values(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " values"]:
+    return np.unique(column[~np.isnan(column)])

@@ -1,0 +1,192 @@
+"""Checkpoints: a folder with ``model.safetensors``, ``config.json`` and ``metrics.json``. No pickle anywhere.
+
+``config.json`` holds the architecture's name, its configuration, what rebuilds its parts, and the provenance of
+its training. ``load`` opens a folder whatever the architecture; ``ARCHITECTURES`` names them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from huggingface_hub import ModelHubMixin
+from torch import Tensor, nn
+
+from l2g_core.errors import InputError
+from l2g_core.runs.files import whole, write_json
+
+ARCHITECTURES = {"l2g": "l2g_core.model.l2g:L2G", "deepstarr": "l2g_core.model.deepstarr:DeepSTARR"}
+CONFIG, WEIGHTS, METRICS_FILE = "config.json", "model.safetensors", "metrics.json"
+
+
+class SequenceModel(nn.Module, ModelHubMixin):
+    """A network from one-hot DNA to targets that knows its targets and lengths, and saves and opens itself.
+
+    ``config`` is a dataclass with at least ``targets`` and ``sequence_length``; ``provenance`` says how the
+    weights came about. Inherits ``push_to_hub`` from the Hugging Face mix-in.
+    """
+
+    ARCHITECTURE: ClassVar[str]
+    CONFIG: ClassVar[type]
+
+    def __init__(self, config: Any):
+        super().__init__()
+        self.config = config
+        self.provenance: dict[str, Any] = {}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.config.targets)
+
+    @property
+    def longest(self) -> int:
+        """The longest sequence it takes (bp)."""
+        return self.config.sequence_length
+
+    @property
+    def shortest(self) -> int:
+        """The shortest sequence it takes (bp)."""
+        return self.config.sequence_length
+
+    def weights_to_save(self) -> dict[str, Tensor]:
+        return self.state_dict()
+
+    def extra_config(self) -> dict[str, Any]:
+        """What ``from_config`` needs beside the configuration."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: Any, extra: dict[str, Any]) -> SequenceModel:
+        return cls(config)
+
+    def save_pretrained(self, folder: str | Path, *, metrics: Mapping[str, Any] | None = None, **_: Any) -> None:  # type: ignore[override]
+        """Write the checkpoint; each file is whole or not there."""
+        save(self, folder, metrics)
+
+    @classmethod
+    def from_pretrained(cls, folder_or_hub_id: str | Path, **download: Any) -> SequenceModel:  # type: ignore[override]
+        """Open a checkpoint folder, or one on the Hugging Face Hub (``download``: revision, token, ...).
+
+        Raises
+        ------
+        InputError
+            The folder lacks a file, or a file is damaged or does not fit the architecture.
+        """
+        folder = Path(folder_or_hub_id)
+        if not folder.is_dir():
+            from huggingface_hub import snapshot_download
+
+            patterns = [CONFIG, WEIGHTS, METRICS_FILE]
+            folder = Path(snapshot_download(str(folder_or_hub_id), allow_patterns=patterns, **download))
+        model = load(folder)
+        if not isinstance(model, cls):
+            raise InputError(f"{folder}: holds a {type(model).__name__}, not a {cls.__name__}")
+        return model
+
+
+def save(model: SequenceModel, folder: str | Path, metrics: Mapping[str, Any] | None = None) -> None:
+    """Write a checkpoint folder; each file is whole or not there."""
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.weights_to_save().items()}
+    with whole(folder / WEIGHTS) as unfinished:
+        save_file(weights, unfinished)
+    write_json(
+        folder / CONFIG,
+        {
+            "architecture": model.ARCHITECTURE,
+            "config": asdict(model.config),
+            "extra": model.extra_config(),
+            "provenance": model.provenance,
+        },
+    )
+    if metrics is not None:
+        write_json(folder / METRICS_FILE, dict(metrics))
+
+
+def load(folder: str | Path) -> SequenceModel:
+    """Open a checkpoint folder, in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        The folder or a file is missing, truncated, or does not fit the architecture; the message names the file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such checkpoint folder; give the folder that holds {CONFIG}")
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: the checkpoint lacks {name}; copy the whole folder, or train it again")
+    model = _build(folder / CONFIG)
+    load_weights(model, folder / WEIGHTS)
+    return model.eval()
+
+
+def load_weights(model: SequenceModel, path: Path) -> None:
+    """Put the weights of a checkpoint's file into a model of the same architecture.
+
+    Raises
+    ------
+    InputError
+        The file is truncated, or its weights are not those that the model saves.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: truncated or damaged ({error}); copy it again") from error
+    expected = {name: tuple(tensor.shape) for name, tensor in model.weights_to_save().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"{path}: weight {name!r} has shape {found.get(name, 'none')} and the configuration says "
+                f"{expected.get(name, 'none')}; {CONFIG} and {WEIGHTS} are not of one checkpoint"
+            )
+    model.load_state_dict(weights, strict=False)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """sha256 over the names, types, shapes and bytes of all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        array = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
+        digest.update(array.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _build(path: Path) -> SequenceModel:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        module, _, name = ARCHITECTURES[stored["architecture"]].partition(":")
+        architecture: type[SequenceModel] = getattr(importlib.import_module(module), name)
+        known = {f.name for f in fields(architecture.CONFIG)}
+        unknown = set(stored["config"]) - known
+        if unknown:
+            raise InputError(f"{path}: unknown settings {', '.join(sorted(unknown))}; use the version that wrote it")
+        model = architecture.from_config(
+            architecture.CONFIG(**{k: _tuples(v) for k, v in stored["config"].items()}),
+            stored.get("extra", {}),
+        )
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a checkpoint's configuration ({error!r}); take a whole copy") from error
+    model.provenance = stored.get("provenance", {})
+    return model
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

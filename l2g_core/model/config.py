@@ -1,0 +1,45 @@
+"""What an L2G model is made of. Imports nothing heavy: the command line asks here for names and defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from l2g_core.model.embedders import KernelDilation
+
+Task = Literal["regression", "classification", "multilabel"]
+
+
+Training = Literal["full", "frozen", "lora", "none"]
+
+
+@dataclass(frozen=True)
+class L2GConfig:
+    """Architecture of an L2G model; the defaults are the paper's (Table 15).
+
+    ``sequence_length``: the longest sequence (bp); shorter ones are padded to it and masked.
+    ``embedder_width``: channels of the embedder, its family's own default when None.
+    ``operators``: (kernel, dilation) of each convolution, the family's default when None (stage 1 finds them).
+    ``backbone_training``: ``full``, ``frozen``, ``lora`` (frozen, with low-rank adapters of ``lora_rank`` whose sum
+    is scaled by ``lora_alpha / lora_rank``) or ``none`` (no transformer at all).
+    ``backbone_seed``: draws the language model's weights where they are not pre-trained.
+    """
+
+    targets: tuple[str, ...]
+    sequence_length: int
+    task: Task = "regression"
+    units: str = ""
+    embedder: str = "unet"
+    embedder_width: int | None = None
+    operators: tuple[KernelDilation, ...] | None = None
+    target_tokens: int = 512
+    backbone: str = "roberta-base"
+    backbone_layers: int | None = None
+    backbone_pretrained: bool = True
+    backbone_seed: int = 0
+    backbone_training: Training = "full"
+    lora_rank: int = 8
+    lora_alpha: float = 16.0
+    position_embeddings: bool = False
+    dropout: float = 0.05
+    average_strands: bool = True

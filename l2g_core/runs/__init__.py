@@ -1,0 +1,1 @@
+"""What every long job shares: identity, lock, resume, journal, whole files, Ray's start-up."""

@@ -1,0 +1,137 @@
+"""What a stage of training leaves behind after every epoch, to go on from after a kill: one safetensors file.
+
+It holds the weights that learn, the optimiser's memory, the facts that the stage wants back (epoch, history) and the
+identity of the run (options, architecture, data): another run's state is refused with the difference shown. Random
+numbers need no place in it where every epoch starts from ``seeded_epoch``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from l2g_core.errors import InputError
+from l2g_core.runs.files import whole
+from l2g_core.runs.identity import as_json, differences
+
+
+def seeded_epoch(seed: int, epoch: int) -> torch.Generator:
+    """Seed torch's own generators and a fresh one by (seed, epoch) alone, so that an epoch needs no earlier one."""
+    number = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    torch.manual_seed(number)
+    return torch.Generator().manual_seed(number)
+
+
+def store_state(
+    path: str | Path,
+    modules: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer | None,
+    facts: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> None:
+    """Write the state as one file, whole or not at all.
+
+    Parameters
+    ----------
+    modules
+        By a name without a dot. Parameters that do not learn (``requires_grad`` is False) are left out: whoever
+        restores has them already.
+    optimizer
+        Its tensors and its groups' settings (learning rates) are kept.
+    facts
+        What ``restore_state`` is to give back; JSON.
+    identity
+        What makes this run this run; JSON, nested as you like.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {f"{name}.{key}": value for name, m in modules.items() for key, value in _learned(m).items()}
+    groups: list[dict[str, Any]] = []
+    if optimizer is not None:
+        state = optimizer.state_dict()
+        for number, slots in state["state"].items():
+            tensors |= {f"optimizer.{number}.{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
+        groups = [{k: v for k, v in group.items() if k != "params"} for group in state["param_groups"]]
+    content = json.dumps({"facts": dict(facts), "identity": dict(identity), "groups": groups})
+    with whole(path) as unfinished:
+        on_cpu = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        save_file(on_cpu, unfinished, metadata={"state": content})
+
+
+def restore_state(
+    path: str | Path,
+    modules: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer | None,
+    identity: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """Put back what ``store_state`` wrote, and return its facts; None where no state was stored yet.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or is of a run with another identity: every setting that differs is named, with both
+        values.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    stored, tensors = _read(path)
+    different = list(differences(stored["identity"], as_json(identity)))
+    if different:
+        raise InputError(f"{path}: is of a run with other {', '.join(different)}; "
+                         "use another --output, or the same settings and data")  # fmt: skip
+    for name, module in modules.items():
+        _restore_module(path, module, _under(name, tensors))
+    if optimizer is not None:
+        _restore_optimizer(optimizer, stored["groups"], _under("optimizer", tensors))
+    return stored["facts"]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            stored = json.loads((file.metadata() or {})["state"])
+            return stored, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: no whole state of a training ({error}); remove it to start afresh") from error
+
+
+def _learned(module: nn.Module) -> dict[str, Tensor]:
+    fixed = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    return {key: value for key, value in module.state_dict().items() if key not in fixed}
+
+
+def _under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): v for key, v in tensors.items() if key.startswith(f"{name}.")}
+
+
+def _restore_module(path: Path, module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    expected = {key: tuple(value.shape) for key, value in _learned(module).items()}
+    found = {key: tuple(value.shape) for key, value in tensors.items()}
+    different = list(differences(found, expected))
+    if different:
+        raise InputError(f"{path}: weights of another shape: {different[0]}; remove it to start afresh")
+    module.load_state_dict(tensors, strict=False)
+
+
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]], tensors: dict[str, Tensor]
+) -> None:
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, _, slot = key.partition(".")
+        slots.setdefault(int(number), {})[slot] = value
+    own = optimizer.state_dict()["param_groups"]
+    merged = [
+        mine | {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        for mine, stored in zip(own, groups, strict=True)
+    ]
+    optimizer.load_state_dict({"state": slots, "param_groups": merged})

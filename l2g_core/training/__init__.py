@@ -1,0 +1,1 @@
+"""What the three stages share: the epoch loop, augmentation, loss, precision, TensorBoard."""

@@ -1,0 +1,15 @@
+from .attributions.attribute import attribute as attribute
+from .compare.groups import compare_motifs as compare_motifs
+from .drawing.logo import draw_logo as draw_logo
+from .drawing.track import draw_track as draw_track
+from .effects.validate import validate_motifs as validate_motifs
+from .motifs.hits import call_hits as call_hits
+from .motifs.modisco.discover import discover_motifs as discover_motifs
+from .motifs.naming import best_matches as best_matches
+from .motifs.tomtom import match_motifs as match_motifs
+from .records.attributions_file import read_attributions as read_attributions
+from .records.attributions_file import write_attributions as write_attributions
+from .report.write import write_report as write_report
+from .run_folder import read_run as read_run
+
+__version__: str

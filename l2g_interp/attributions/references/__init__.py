@@ -1,0 +1,1 @@
+"""What a sequence is compared with: its dinucleotide shuffles."""

@@ -1,0 +1,94 @@
+"""``l2g-interp validate`` and ``plant``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from l2g_core.console import writable_file
+from l2g_core.errors import InputError
+from l2g_interp.commands.options import DEFAULT_DATABASES, PATH, planting_options
+
+
+@click.command()
+@click.option("--model", required=True, help="The model that the run was attributed with, given in the same way.")
+@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
+@planting_options
+@click.option(
+    "--randomised", is_flag=True, help="Also check that contributions vanish when the weights are drawn anew."
+)
+@click.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning.")
+@click.option("--output", type=PATH, help="Table to write.  [default: validation.tsv in the run's folder]")
+@click.pass_obj
+def validate(shown: bool, folder: Path, output: Path | None, **given: Any) -> None:
+    """What each motif does by itself: planted into shuffled sequences, beside a scrambled control."""
+    from l2g_interp.run_folder import EFFECTS
+
+    plant_motifs(folder, writable_file(output) if output else folder / EFFECTS, given, shown)
+
+
+@click.command()
+@click.option("--model", required=True, help="The model that the run was attributed with, given in the same way.")
+@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
+@click.option("--motif", "wanted", multiple=True, required=True, help="Id, or word of a name, such as Trl; repeatable.")
+@click.option(
+    "--database", "databases", multiple=True, default=DEFAULT_DATABASES, show_default=True, help="As for 'match'."
+)
+@click.option("--motif-dir", type=PATH, help="Folder with your own copies of the databases.")
+@planting_options
+@click.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning.")
+@click.option("--output", type=PATH, help="Table to write.  [default: planted.tsv in the run's folder]")
+@click.pass_obj
+def plant(
+    shown: bool,
+    folder: Path,
+    wanted: tuple[str, ...],
+    databases: tuple[str, ...],
+    motif_dir: Path | None,
+    output: Path | None,
+    **given: Any,
+) -> None:
+    """What known motifs do that the run did not find: planted into shuffled sequences, as 'validate' does.
+
+    \b
+        l2g-interp plant --model CKPT --run results --motif Trl --motif twi
+    """
+    import motif_db
+    from l2g_interp.pipeline.evidence import named, plant_files
+
+    known = [motif for name in databases for motif in motif_db.load(name, motif_dir=motif_dir)]
+    motifs = {(motif.database, motif.id): motif for name in wanted for motif in named(known, name)}  # each once
+    table = writable_file(output) if output else folder / "planted.tsv"
+    insisted = {"device": given["device"], "other_model": given["other_model"], "shown": shown}
+    effects = plant_files(given["model"], folder, list(motifs.values()), table, _planting(given), **insisted)
+    fewest = min((e.copies for e in effects), default=0)
+    for e in effects:
+        if e.copies == fewest:
+            interval = f"{e.excess:+.3f} [{e.excess_low:+.3f}, {e.excess_high:+.3f}]"
+            click.echo(f"{e.target}\t{e.pattern}\t{interval} beyond control, with {e.copies} planted")
+    click.echo(table)
+
+
+def doses_of(text: str) -> tuple[int, ...]:
+    try:
+        doses = tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--copies {text}: give whole numbers, as 1,2,3") from error
+    if min(doses) < 1 or len(set(doses)) < len(doses):
+        raise InputError(f"--copies {text}: give different whole numbers from 1, as 1,2,3")
+    return doses
+
+
+def _planting(given: dict[str, Any]) -> Any:
+    from l2g_interp.effects.validate import ValidateOptions
+
+    return ValidateOptions(given["backgrounds"], doses_of(given["copies"]), given["seed"], given["batch_size"])
+
+
+def plant_motifs(folder: Path, output: Path, given: dict[str, Any], shown: bool) -> None:
+    from l2g_interp.pipeline.evidence import validate_files
+
+    insisted = {key: given.get(key, False) for key in ("other_model", "randomised")}
+    validate_files(given["model"], folder, output, _planting(given), device=given["device"], shown=shown, **insisted)

@@ -1,0 +1,45 @@
+"""``l2g-interp export``."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import click
+
+from l2g_interp.commands.options import PATH
+from l2g_interp.exports.formats import FORMATS, Request
+
+HELP = """Results in the layouts of other tools.
+
+\b
+{formats}
+
+bigwig needs, and bed uses, genome coordinates: attributions of '--bed' with '--genome' have them.
+"""
+
+
+def formats_in_words() -> str:
+    """A line per format: its name, and what its function's docstring says first."""
+    return "\n".join(
+        f"{name:11} {(inspect.getdoc(write) or '').partition(chr(10))[0]}" for name, write in FORMATS.items()
+    )
+
+
+@click.command(help=HELP.format(formats=formats_in_words()))
+@click.option("--run", type=PATH, help="Folder of 'l2g-interp run': for every format.")
+@click.option("--attributions", type=PATH, help="attributions.h5 alone: for npz, chrombpnet and bigwig.")
+@click.option("--target", help="Which target's.  [default: all; npz and chrombpnet hold one]")
+@click.option("--pattern", help="bed, meme, tables, logos: only the patterns of this name, as in matches.tsv.")
+@click.option("--genome", type=PATH, help="bigwig: genome FASTA, for the sizes of the chromosomes (its .fai).")
+@click.option("--chrom-sizes", type=PATH, help="bigwig: table of chromosome and length, instead of --genome.")
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="npz", show_default=True)
+@click.option(
+    "--output", required=True, type=PATH, help="File (chrombpnet, bed, meme) or folder (the others) to write."
+)
+def export(kind: str, output: Path, chrom_sizes: Path | None, **given: Any) -> None:
+    from l2g_interp.exports.formats import export as write
+
+    for path in write(Request(kind, sizes=chrom_sizes, **given), output):
+        click.echo(path)

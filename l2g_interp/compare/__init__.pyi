@@ -1,0 +1,10 @@
+from .groups import Group as Group
+from .groups import Link as Link
+from .groups import Member as Member
+from .groups import MotifComparison as MotifComparison
+from .groups import compare_motifs as compare_motifs
+from .page import write_comparison as write_comparison
+from .sets import MotifSet as MotifSet
+from .sets import read_sets as read_sets
+from .table import Pair as Pair
+from .table import pairs as pairs

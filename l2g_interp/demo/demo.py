@@ -1,0 +1,210 @@
+"""The demo: the whole path on DNA whose truth is known, so that it can check itself.
+
+Train on planted motifs -> attribute new sequences -> find and name motifs -> compare with what was planted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from l2g_core.dna import Sequences, checked
+from l2g_interp import pipeline, run_folder
+from l2g_interp.demo.made_up import PLANTED, Planted, PlantedSet, make_planted_sequences
+from l2g_interp.motifs.tomtom import best_matches
+from l2g_interp.records.types import Match, Pattern
+
+if TYPE_CHECKING:
+    from l2g_core.datasets import Labelled
+
+LENGTH = 150  # bp; sizes chosen for five minutes on two cores
+N_TRAIN, N_VALIDATION, N_EXPLAINED = 2200, 200, 500
+EPOCHS, N_REFERENCES, TOKENS, LAYERS, WIDTH = 8, 15, 20, 2, 16
+MIN_SEQLETS = 30
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What became of a planted motif: the pattern that lies on its sites, and the name it was given.
+
+    ``share``: how many of the pattern's seqlets cover a planted site.
+    """
+
+    planted: Planted
+    n_sites: int
+    pattern: str
+    n_seqlets: int
+    share: float
+    name: str
+    q_value: float
+
+    @property
+    def recovered(self) -> bool:
+        """Found, and called by its name."""
+        return self.name.startswith(self.planted.names)
+
+
+def run_demo(folder: Path, seed: int = 0, shown: bool = True) -> bool:
+    """Run the demo into ``folder``; say which planted motifs were recovered, and return whether all were."""
+    checkpoint = folder / "model"
+    train_model(checkpoint, seed, shown)
+    truth = make_planted_sequences(N_EXPLAINED, LENGTH, seed + 1)
+    data = write_truth(truth, folder)
+    attributions = folder / run_folder.ATTRIBUTIONS
+    explain(checkpoint, data, attributions, seed, shown)
+    patterns = pipeline.discover_files(attributions, folder, min_seqlets=MIN_SEQLETS, shown=shown)
+    databases = ("jaspar-insects", "core-promoter")
+    matches = pipeline.match_files(folder, databases, folder / run_folder.MATCHES)
+    gather_evidence(checkpoint, folder, seed, shown)
+    found = [recovery(planted, truth, patterns[planted.target], matches) for planted in PLANTED]
+    record_recoveries(folder, found)
+    report = folder / run_folder.REPORT
+    write_demo_report(folder, report)
+    show(found, report)
+    return all(r.recovered for r in found)
+
+
+def train_model(checkpoint: Path, seed: int, shown: bool) -> None:
+    """A narrow UNet and two layers of MiniLM, trained on planted sequences."""
+    import torch
+
+    from l2g_core.finetune.options import FinetuneOptions
+    from l2g_core.finetune.stage import finetune
+    from l2g_core.model.config import L2GConfig
+    from l2g_core.model.l2g import L2G
+
+    planted = training_set(seed)
+    torch.manual_seed(seed)
+    config = L2GConfig(
+        planted.targets,
+        LENGTH,
+        units="planted activity",
+        embedder_width=WIDTH,
+        target_tokens=TOKENS,
+        backbone="minilm",
+        backbone_layers=LAYERS,
+    )
+    options = FinetuneOptions(
+        epochs=EPOCHS, batch_size=32, learning_rate=2e-5, new_learning_rate=2e-3, warmup_epochs=1.0, seed=seed
+    )
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    finetune(L2G(config), planted, checkpoint, options, resume=True, shown=shown)
+
+
+def training_set(seed: int) -> Labelled:
+    """Planted sequences with their activities, for training and validation."""
+    from l2g_core.datasets import Labelled
+
+    n = N_TRAIN + N_VALIDATION
+    made = make_planted_sequences(n, LENGTH, seed)
+    data = checked([f"train_{i}" for i in range(n)], made.sequences, source="planted sequences")
+    labels = np.stack(list(made.activities.values()), axis=1).astype(np.float32)
+    splits = ["train"] * N_TRAIN + ["val"] * N_VALIDATION
+    return Labelled(data, tuple(made.activities), labels, splits, "drawn apart", f"planted with seed {seed}")
+
+
+def write_truth(truth: PlantedSet, folder: Path) -> Sequences:
+    """The sequences to explain as FASTA, their activities and the planted sites as tables."""
+    ids = [f"planted_{i}" for i in range(len(truth.sequences))]
+    fasta = "".join(f">{name}\n{sequence}\n" for name, sequence in zip(ids, truth.sequences, strict=True))
+    (folder / "sequences.fa").write_text(fasta, encoding="utf-8")
+    rows = ["\t".join((ids[row], str(start), str(start + len(m.consensus)), m.label)) for row, start, m in truth.sites]
+    (folder / "planted.bed").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    header = "\t".join(("id", *truth.activities))
+    values = zip(ids, *truth.activities.values(), strict=True)
+    lines = ["\t".join((name, *(f"{v:.4f}" for v in row))) for name, *row in values]
+    (folder / "observed.tsv").write_text("\n".join((header, *lines)) + "\n", encoding="utf-8")
+    return checked(ids, truth.sequences, source=str(folder / "sequences.fa"))
+
+
+def explain(checkpoint: Path, data: Sequences, output: Path, seed: int, shown: bool) -> None:
+    """Attribute with fewer references than usual and one strand only, to stay in time."""
+    from l2g_interp.models import open_model
+
+    options = pipeline.AttributeOptions(n_references=N_REFERENCES, seed=seed, strands="forward")
+    model = open_model(str(checkpoint), data, options.strands)
+    summary = pipeline.attribute_file(model, data, output, options, resume=True, shown=shown)
+    run_folder.record(output.parent, "attribute", summary)
+
+
+def gather_evidence(checkpoint: Path, folder: Path, seed: int, shown: bool) -> None:
+    """What the motifs do by themselves, and where they occur."""
+    from l2g_interp.effects.validate import ValidateOptions
+    from l2g_interp.pipeline.evidence import hit_files, validate_files
+
+    options = ValidateOptions(seed=seed)
+    validate_files(str(checkpoint), folder, folder / run_folder.EFFECTS, options, shown=shown)
+    hit_files(folder, folder / run_folder.HITS, (folder / run_folder.HITS).with_suffix(".bed"), shown=shown)
+
+
+def recovery(planted: Planted, truth: PlantedSet, patterns: Sequence[Pattern], matches: Sequence[Match]) -> Recovery:
+    """The pattern most of whose seqlets cover sites of the planted motif, and its name."""
+    sites = {(row, start) for row, start, motif in truth.sites if motif is planted}
+    width = len(planted.consensus)
+    shares = [_share_on_sites(pattern, sites, width) for pattern in patterns]
+    if not shares or max(shares) < 0.5:
+        return Recovery(planted, len(sites), "none", 0, max(shares, default=0.0), "", float("nan"))
+    best = patterns[int(np.argmax(shares))]
+    match = best_matches(matches).get((best.target, best.name))
+    name, q_value = (match.label, match.q_value) if match else ("", float("nan"))
+    return Recovery(planted, len(sites), best.name, best.n_seqlets, max(shares), name, q_value)
+
+
+def record_recoveries(folder: Path, found: Sequence[Recovery]) -> None:
+    """Put the comparison with the truth into ``run.json``, which the report shows."""
+    rows = [
+        {
+            "planted": r.planted.label,
+            "consensus": r.planted.consensus,
+            "target": r.planted.target,
+            "sites": r.n_sites,
+            "pattern": r.pattern,
+            "seqlets": r.n_seqlets,
+            "seqlets on planted sites": f"{r.share:.0%}",
+            "named": r.name or "not named",
+        }
+        for r in found
+    ]
+    run_folder.record(folder, "demo", {"planted motifs": rows, "recovered": sum(r.recovered for r in found)})
+
+
+def write_demo_report(folder: Path, output: Path) -> None:
+    from l2g_interp.report import write_report
+
+    run = run_folder.read_run(folder, observed=folder / "observed.tsv")
+    write_report(output, run, title="Demo: motifs planted in random DNA")
+
+
+def show(found: Sequence[Recovery], report: Path) -> None:
+    """Say on standard output what was recovered and where the report is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Planted motifs and what became of them")
+    for column in ("planted", "site", "target", "seqlets", "on sites", "named", "q", ""):
+        table.add_column(column)
+    for r in found:
+        table.add_row(
+            r.planted.label,
+            r.planted.consensus,
+            r.planted.target,
+            str(r.n_seqlets),
+            f"{r.share:.0%}",
+            r.name,
+            f"{r.q_value:.1e}",
+            "recovered" if r.recovered else "MISSED",
+        )
+    console = Console(width=100)
+    console.print(table)
+    console.print(f"{sum(r.recovered for r in found)} of {len(found)} planted motifs recovered. Open {report}")
+
+
+def _share_on_sites(pattern: Pattern, sites: set[tuple[int, int]], width: int) -> float:
+    seqlets = pattern.seqlets
+    spans = zip(seqlets.example.tolist(), seqlets.start.tolist(), seqlets.end.tolist(), strict=True)
+    covered = [any((row, s) in sites for s in range(start, end - width + 1)) for row, start, end in spans]
+    return float(np.mean(covered))

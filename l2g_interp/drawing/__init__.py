@@ -1,0 +1,1 @@
+"""Logos, contribution tracks, pages, and numbers as people write them."""

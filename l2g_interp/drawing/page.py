@@ -1,0 +1,91 @@
+"""HTML pages that are one file and fetch nothing: templates, style, script and policy put together, written whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from l2g_core.errors import InputError
+from l2g_core.runs.files import whole
+from l2g_interp.drawing.numbers import figure, fixed, signed
+
+
+def render_page(template: str, packages: Sequence[str], style: str, script: str = "", **values: Any) -> str:
+    """Fill in a template.
+
+    Parameters
+    ----------
+    template
+        Its file name, looked for in the folder ``templates`` of each package in turn.
+    packages
+        Names of Python packages, such as ``l2g_interp.report``.
+    style, script
+        CSS and JavaScript text. The page's content security policy lets these run and nothing else.
+    values
+        What the template shows. Text is escaped.
+    """
+    policy = _policy(style, script)
+    shown = {"style": Markup(style), "script": Markup(script), "policy": policy, **values}
+    return _environment(packages).get_template(template).render(shown)
+
+
+def write_page(output: str | Path, text: str) -> Path:
+    """Write a page whole or not at all.
+
+    Raises
+    ------
+    InputError
+        ``output`` cannot be written.
+    """
+    output = Path(output)
+    check_output(output)
+    try:
+        with whole(output) as unfinished:
+            unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror}); give a path in a writable folder") from error
+    return output
+
+
+def check_output(output: Path) -> None:
+    """Refuse a place where no file can be, before the long part."""
+    if output.is_dir() or not output.parent.is_dir():
+        raise InputError(f"{output}: cannot be written; give a file name in a folder that exists")
+
+
+def asset(package: str, name: str) -> str:
+    """The text of a style sheet or script beside a package's templates."""
+    return files(package).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """A content security policy under which the page's own style and script run, and nothing else."""
+    scripts = _hash(script) if script else "'none'"
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {scripts}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _environment(packages: Sequence[str]) -> Any:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=figure, signed=signed, fixed=fixed)
+    return environment

@@ -1,0 +1,190 @@
+"""Does the model answer to a motif by itself? Each pattern is planted into shuffled backgrounds (marginalisation).
+
+A pattern found in contributions is a hypothesis about the model; what the prediction does when the motif is put
+where it was not is the test of it. The control, the same letters in another order, takes away what composition does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int8
+
+from l2g_core.errors import InputError
+from l2g_interp.attributions.attribute import as_int8, prepare
+from l2g_interp.effects.backgrounds import (
+    NO_CONTROL,
+    Backgrounds,
+    Planting,
+    draw_backgrounds,
+    draw_planting,
+    draw_rows,
+    plant,
+    stream,
+)
+from l2g_interp.motifs.matrices import trimmed
+from l2g_interp.records.types import Effect, Pattern, check_targets
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+FEWEST = 10  # backgrounds; an interval over fewer says little
+RESAMPLES, CONFIDENCE = 5000, 0.95
+DEFAULT_ROWS = 64
+
+
+@dataclass(frozen=True)
+class ValidateOptions:
+    """How to validate. ``copies``: the doses; ``batch_size``: rows per forward pass."""
+
+    n_backgrounds: int = 100
+    copies: tuple[int, ...] = (1, 2, 3)
+    seed: int = 0
+    batch_size: int | None = None
+
+    def check(self) -> None:
+        if self.n_backgrounds < FEWEST:
+            raise InputError(f"{self.n_backgrounds} backgrounds: at least {FEWEST} are needed for an interval")
+        if not self.copies or min(self.copies) < 1 or len(set(self.copies)) < len(self.copies):
+            raise InputError(f"copies {','.join(map(str, self.copies))}: give different whole numbers from 1, as 1,2,3")
+
+
+def validate_motifs(
+    model: nn.Module,
+    patterns: Sequence[Pattern],
+    one_hot: Int8[np.ndarray, "n 4 length"] | Tensor,
+    *,
+    n_backgrounds: int = 100,
+    copies: Sequence[int] = (1, 2, 3),
+    seed: int = 0,
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> list[Effect]:
+    """What planting each pattern into shuffled sequences does to the prediction of the pattern's target.
+
+    Parameters
+    ----------
+    model
+        The torch module that was explained, from one-hot ``(batch, 4, length)`` to ``(batch, targets)``.
+    patterns
+        Of any of its targets; they are trimmed here.
+    one_hot
+        The sequences that were explained, ``(n, 4, length)``: what backgrounds are shuffled from.
+    copies
+        Doses. A dose for which fewer than half of the backgrounds have room is left out, with a warning.
+
+    Returns
+    -------
+    One row per pattern and dose, with 95 % percentile-bootstrap intervals over the backgrounds.
+
+    Raises
+    ------
+    InputError
+        The model lacks a pattern's target, or the numbers make no sense.
+    """
+    options = ValidateOptions(n_backgrounds, tuple(copies), seed, batch_size)
+    options.check()
+    codes = as_int8(one_hot)
+    model, names = prepare(model, codes, device)
+    backgrounds = draw_backgrounds(codes[draw_rows(len(codes), n_backgrounds, seed)], seed)
+    found = validate_in_turn(model, names, patterns, backgrounds, options, progress)
+    return [effect for effects, _ in found for effect in effects]
+
+
+def validate_in_turn(
+    model: nn.Module,
+    names: Sequence[str],
+    patterns: Sequence[Pattern],
+    backgrounds: Backgrounds,
+    options: ValidateOptions,
+    shown: bool = False,
+) -> Iterator[tuple[list[Effect], list[str]]]:
+    """The effects of one pattern after the other, and what is to be said of them. Memory: one dose of one pattern."""
+    from l2g_core.console import out_of_memory_explained
+    from l2g_core.console import progress as bar
+
+    options.check()
+    check_targets([p.target for p in patterns], names, "the model")
+    rows = options.batch_size or DEFAULT_ROWS
+    with out_of_memory_explained("--batch-size"):
+        plain = _predict(model, backgrounds.one_hot, range(len(names)), rows) if patterns else np.empty((0, 0))
+        for pattern in bar(patterns, "validating (patterns)", len(patterns), shown):
+            column = list(names).index(pattern.target)
+            effects, notes = _validate(model, pattern, backgrounds, plain[:, column], column, options, rows)
+            for note in notes:
+                log.warning("%s, %s: %s", pattern.target, pattern.name, note)
+            yield effects, notes
+
+
+def _validate(
+    model: nn.Module,
+    pattern: Pattern,
+    backgrounds: Backgrounds,
+    plain: Float[np.ndarray, " b"],
+    column: int,
+    options: ValidateOptions,
+    rows: int,
+) -> tuple[list[Effect], list[str]]:
+    """Every dose of one pattern; doses share positions, strands and letters, as far as they have the same copies."""
+    ppm, most = trimmed(pattern).ppm, max(options.copies)
+    planting = draw_planting(ppm, backgrounds, most, stream(options.seed, "planting", pattern.target, pattern.name))
+    notes, effects = [], []
+    if planting.likeness > NO_CONTROL:
+        notes.append("its columns are much the same in any order, so the control says little")
+    for copies in sorted(options.copies):
+        room = planting.starts[:, copies - 1] >= 0
+        if n := int((~room).sum()):
+            short = f"{n} of {len(room)} backgrounds are too short for {copies} x {ppm.shape[1]} bp"
+            kept = room.sum() >= max(FEWEST, len(room) / 2)
+            notes.append(f"{short} and were left out" if kept else f"{short}, so there is no effect of {copies} copies")
+            if not kept:
+                continue
+        changes = [
+            _predict(model, planted, [column], rows)[:, 0] - plain[room]
+            for planted in _planted(backgrounds, planting, room, copies)
+        ]
+        effects.append(_effect(pattern, copies, *changes, seed=options.seed))
+    return effects, notes
+
+
+def _planted(backgrounds: Backgrounds, planting: Planting, room: np.ndarray, copies: int) -> Iterator[np.ndarray]:
+    """The backgrounds that have room, with the motif and with its control at the same places."""
+    for letters in (planting.motif, planting.control):
+        yield plant(backgrounds.one_hot[room], planting.starts[room, :copies], letters[room, :copies])
+
+
+def _predict(model: nn.Module, one_hot: np.ndarray, columns: Sequence[int], rows: int) -> Float[np.ndarray, "n t"]:
+    import torch
+
+    from l2g_interp.attributions.statistics import predict
+
+    return predict(model, torch.from_numpy(one_hot), columns, rows).cpu().numpy()
+
+
+def _effect(
+    pattern: Pattern, copies: int, effect: Float[np.ndarray, " b"], control: Float[np.ndarray, " b"], *, seed: int
+) -> Effect:
+    values = np.stack([effect, control, effect - control])
+    low, high = interval(values, stream(seed, "bootstrap", pattern.target, pattern.name, str(copies)))
+    numbers = np.stack([values.mean(axis=1), low, high], axis=1).ravel().tolist()
+    return Effect(pattern.target, pattern.name, pattern.sign, copies, len(effect), *numbers)
+
+
+def interval(
+    values: Float[np.ndarray, "k b"], rng: np.random.Generator
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Ends of the 95 % bootstrap interval of each row's mean, by percentiles (which hold where all values agree)."""
+    from scipy.stats import bootstrap
+
+    batch = max(1, 10**6 // values.size)
+    found = bootstrap(
+        (values,), np.mean, axis=-1, method="percentile", confidence_level=CONFIDENCE, n_resamples=RESAMPLES,
+        batch=batch, rng=rng, vectorized=True,
+    ).confidence_interval  # fmt: skip
+    return np.asarray(found.low), np.asarray(found.high)

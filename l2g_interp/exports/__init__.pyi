@@ -1,0 +1,17 @@
+from .arrays import write_chrombpnet_h5 as write_chrombpnet_h5
+from .arrays import write_modisco_npz as write_modisco_npz
+from .formats import FORMATS as FORMATS
+from .formats import Request as Request
+from .formats import export as export
+from .genome import chrom_sizes as chrom_sizes
+from .genome import write_bigwig as write_bigwig
+from .genome import write_hits_bed as write_hits_bed
+from .genome import write_seqlets_bed as write_seqlets_bed
+from .motif_files import write_logos as write_logos
+from .motif_files import write_meme as write_meme
+from .tables import PatternRow as PatternRow
+from .tables import SequenceRow as SequenceRow
+from .tables import pair_rows as pair_rows
+from .tables import pattern_rows as pattern_rows
+from .tables import sequence_rows as sequence_rows
+from .tables import write_tables as write_tables

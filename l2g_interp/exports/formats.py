@@ -1,0 +1,172 @@
+"""What ``l2g-interp export`` does for each format. To add one: a function and a line in `FORMATS`.
+
+The first line of each function's docstring is what the command's help says of it. Nothing heavy is imported until a
+format is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from l2g_core.console import writable_file, writable_folder
+from l2g_core.errors import InputError
+
+if TYPE_CHECKING:
+    from l2g_interp.records.types import Match, Pattern
+    from l2g_interp.run_folder import Evidence
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to export: a run folder, or attributions alone; all targets and patterns, or one."""
+
+    kind: str
+    attributions: Path | None = None
+    run: Path | None = None
+    target: str | None = None
+    pattern: str | None = None
+    genome: Path | None = None
+    sizes: Path | None = None
+
+    def source(self) -> Path:
+        """The attributions file."""
+        from l2g_interp.run_folder import attributions_of
+
+        if self.attributions is not None:
+            return self.attributions
+        if self.run is None:
+            raise InputError("give --attributions (a file) or --run (a folder)")
+        return attributions_of(self.run)
+
+    def targets(self) -> list[str]:
+        """The targets to export."""
+        from l2g_interp.records.attributions_file import read_overview
+        from l2g_interp.records.types import check_targets
+
+        known = list(read_overview(self.source()).by_target)
+        check_targets([self.target] if self.target else [], known, str(self.source()))
+        return [self.target] if self.target else known
+
+    def one_target(self) -> str:
+        found = self.targets()
+        if len(found) > 1:
+            raise InputError(f"--format {self.kind} holds one target; give --target, one of {', '.join(found)}")
+        return found[0]
+
+    def patterns(self) -> tuple[list[Pattern], list[Match]]:
+        """The patterns to export, and the matches that name them."""
+        from l2g_interp.records.tables import read_table
+        from l2g_interp.records.types import Match, check_targets
+        from l2g_interp.run_folder import MATCHES, read_all_patterns
+
+        if self.run is None:
+            raise InputError(
+                f"--format {self.kind} is about motifs: give --run, the folder of 'l2g-interp run' or 'motifs'"
+            )
+        found = read_all_patterns(self.run)
+        check_targets([self.target] if self.target else [], list(found), str(self.run))
+        chosen = [p for target, mine in found.items() for p in mine if self.target in (None, target)]
+        if self.pattern is not None:
+            known = list(dict.fromkeys(p.name for p in chosen))
+            chosen = [p for p in chosen if p.name == self.pattern]
+            if not chosen:
+                raise InputError(f"{self.run}: no pattern {self.pattern!r}; it has {', '.join(known) or 'none'}")
+        table = self.run / MATCHES
+        return chosen, read_table(table, Match, "l2g-interp match") if table.exists() else []
+
+    def evidence(self) -> Evidence:
+        """What is known of the run's motifs beside their names."""
+        from l2g_interp.run_folder import read_all_patterns, read_evidence
+
+        assert self.run is not None  # asked for after the patterns
+        return read_evidence(self.run, read_all_patterns(self.run))
+
+
+def export(request: Request, output: Path) -> list[Path]:
+    """Write what was asked for; returns the files.
+
+    Raises
+    ------
+    InputError
+        Something that the format needs is not given or not there, or ``output`` cannot be written.
+    """
+    return FORMATS[request.kind](request, output)
+
+
+def _npz(request: Request, output: Path) -> list[Path]:
+    """The pair that 'modisco motifs' takes."""
+    from l2g_interp.exports.arrays import write_modisco_npz
+    from l2g_interp.records.attributions_file import read_attributions
+
+    target = request.one_target()
+    return list(write_modisco_npz(read_attributions(request.source(), [target]), target, writable_folder(output)))
+
+
+def _chrombpnet(request: Request, output: Path) -> list[Path]:
+    """HDF5 that chrombpnet's tools and Fi-NeMo read."""
+    from l2g_interp.exports.arrays import write_chrombpnet_h5
+    from l2g_interp.records.attributions_file import read_attributions
+
+    target = request.one_target()
+    write_chrombpnet_h5(read_attributions(request.source(), [target]), target, writable_file(output))
+    return [output]
+
+
+def _bigwig(request: Request, output: Path) -> list[Path]:
+    """Contribution of every base, for IGV and UCSC: contributions.TARGET.bw."""
+    from l2g_interp.exports.genome import chrom_sizes, coordinates_of, write_bigwig
+    from l2g_interp.records.attributions_file import read_overview
+    from l2g_interp.records.types import safe_name
+
+    targets = request.targets()
+    coordinates_of(read_overview(request.source()), request.source())  # without them no option helps
+    sizes = chrom_sizes(request.genome, request.sizes)
+    paths = [writable_folder(output) / f"contributions.{safe_name(target)}.bw" for target in targets]
+    for target, path in zip(targets, paths, strict=True):
+        write_bigwig(request.source(), target, path, sizes)
+    return paths
+
+
+def _bed(request: Request, output: Path) -> list[Path]:
+    """The stretches (seqlets) of all motifs, on the genome."""
+    from l2g_interp.exports.genome import write_seqlets_bed
+
+    write_seqlets_bed(*request.patterns(), request.source(), writable_file(output))
+    return [output]
+
+
+def _meme(request: Request, output: Path) -> list[Path]:
+    """The motifs, for any motif tool."""
+    from l2g_interp.exports.motif_files import write_meme
+
+    write_meme(*request.patterns(), writable_file(output))
+    return [output]
+
+
+def _tables(request: Request, output: Path) -> list[Path]:
+    """Tables sequences.tsv, patterns.tsv (with effects and hits) and pairs.tsv."""
+    from l2g_interp.exports.tables import write_tables
+
+    targets = [request.target] if request.target else []
+    return write_tables(*request.patterns(), request.source(), writable_folder(output), targets, **request.evidence())
+
+
+def _logos(request: Request, output: Path) -> list[Path]:
+    """Every logo as SVG and PNG, and logos.tsv, which says what they show."""
+    from l2g_interp.exports.motif_files import write_logos
+
+    return write_logos(*request.patterns(), writable_folder(output))
+
+
+FORMATS: dict[str, Callable[[Request, Path], list[Path]]] = {
+    "npz": _npz,
+    "chrombpnet": _chrombpnet,
+    "bigwig": _bigwig,
+    "bed": _bed,
+    "meme": _meme,
+    "tables": _tables,
+    "logos": _logos,
+}

@@ -1,0 +1,10 @@
+from .matrices import consensus as consensus
+from .matrices import information as information
+from .matrices import information_logo as information_logo
+from .matrices import normalised as normalised
+from .matrices import padded as padded
+from .matrices import place as place
+from .matrices import reverse_complement as reverse_complement
+from .matrices import similarity as similarity
+from .matrices import trim_span as trim_span
+from .matrices import trimmed as trimmed

@@ -1,0 +1,1 @@
+"""TF-MoDISco-lite, in a process of its own, and its file."""

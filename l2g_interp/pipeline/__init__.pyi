@@ -1,0 +1,7 @@
+from .attribute import AttributeOptions as AttributeOptions
+from .attribute import attribute_file as attribute_file
+from .evidence import hit_files as hit_files
+from .evidence import plant_files as plant_files
+from .evidence import validate_files as validate_files
+from .motifs import discover_files as discover_files
+from .motifs import match_files as match_files

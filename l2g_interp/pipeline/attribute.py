@@ -1,0 +1,175 @@
+"""From a model and sequences to the report, stage by stage; each stage reads and writes files of a run folder.
+
+    attributions.h5 -> motifs.<target>.h5 -> matches.tsv (and matches.motifs.json) -> report.html
+
+``run.json`` tells what was done, with what, and how many of everything went in and came out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l2g_core.console import out_of_memory_explained, progress
+from l2g_core.dna import Sequences, one_hot
+from l2g_core.errors import InputError
+from l2g_core.runs.journal import Journal
+from l2g_interp.attributions.attribute import (
+    PART,
+    References,
+    as_attributions,
+    attribute_in_parts,
+    choose_targets,
+    prepare,
+)
+from l2g_interp.attributions.result import MethodResult
+from l2g_interp.models import OpenModel
+from l2g_interp.records.attributions_file import append_attributions, read_attributions, read_overview
+from l2g_interp.records.types import Attributions
+from l2g_interp.run_folder import command, versions
+
+log = logging.getLogger(__name__)
+COMPLETENESS_BOUND = 1e-3  # of the output difference; above it the sums are not to be trusted
+
+
+@dataclass(frozen=True)
+class AttributeOptions:
+    """How to attribute. ``targets``: names, all when None."""
+
+    targets: tuple[str, ...] | None = None
+    n_references: int = 100
+    seed: int = 0
+    method: str = "deep_lift_shap"
+    strands: str = "model"
+    batch_size: int | None = None
+    on_missing: str = "raise"
+
+
+def attribute_file(
+    model: OpenModel,
+    data: Sequences,
+    output: Path,
+    options: AttributeOptions,
+    *,
+    resume: bool = False,
+    shown: bool = True,
+) -> dict[str, Any]:
+    """Attribute sequences into ``attributions.h5``; a killed run goes on with ``resume``.
+
+    Every few sequences are seen onto the disk before the next; the finished file is the same to the bit whether the
+    run was interrupted or not. Memory does not grow with the number of sequences beyond the sequences themselves.
+
+    Returns
+    -------
+    What was done, for ``run.json``.
+    """
+    codes = one_hot(data.sequences, model.length)
+    module, names = prepare(model.module, codes)
+    chosen = choose_targets(options.targets, names)
+    targets = [names[i] for i in chosen]
+    identity = {
+        "model": model.name,
+        "model_fingerprint": model.fingerprint,
+        "sequences": data.source,
+        "sequences_sha256": hashlib.sha256(codes.tobytes() + "\n".join(data.ids).encode()).hexdigest(),
+        "targets": targets,
+        "method": options.method,
+        "n_references": options.n_references,
+        "seed": options.seed,
+        "on_missing": options.on_missing,
+        "strands": options.strands,
+    }
+    if resume and _finished(output, identity):
+        log.info("%s is finished already", output)
+        return _attribute_summary(output, data)
+    journal = Journal(output.with_name(output.name + ".journal"), identity)
+    done = journal.start(resume)
+    references = References(options.n_references, options.seed)
+    parts = attribute_in_parts(
+        module, codes, chosen, references, options.method, options.batch_size, options.on_missing, start=done * PART
+    )
+    n_parts = -(-len(data) // PART)
+    with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
+        for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done):
+            journal.append({key: np.asarray(value) for key, value in asdict(part).items()})
+    unruled = _unruled(journal) if options.on_missing == "warn" else []
+    provenance = identity | {"unruled": unruled, "versions": versions(), "command": command()}
+    append_attributions(output, _parts(journal, codes, data, targets, provenance), len(data))
+    journal.path.unlink()
+    return _attribute_summary(output, data)
+
+
+@contextmanager
+def _missing_rule_explained(model: OpenModel, journal: Journal) -> Iterator[None]:
+    """Turn a network that cannot be explained into one line that names the ways on, and leave nothing behind."""
+    from l2g_interp.attributions.deeplift.engine import UnsupportedFunction
+
+    try:
+        yield
+    except UnsupportedFunction as error:
+        if not journal.holds_work():
+            journal.path.unlink(missing_ok=True)
+        raise InputError(
+            f"{model.name}: {error}; or let it through with --on-missing warn, or choose another --method"
+        ) from error
+
+
+def _unruled(journal: Journal) -> list[str]:
+    """Functions that were let through without a rule, in any part."""
+    return sorted({str(name) for arrays in journal.records() for name in arrays["unruled"]})
+
+
+def _finished(output: Path, identity: dict[str, Any]) -> bool:
+    if not output.exists():
+        return False
+    before = read_attributions(output, rows=[]).provenance
+    return all(before.get(key) == value for key, value in identity.items())
+
+
+def _parts(
+    journal: Journal, codes: np.ndarray, data: Sequences, targets: list[str], provenance: dict[str, Any]
+) -> Iterator[Attributions]:
+    start = 0
+    for arrays in journal.records():
+        rows = slice(start, start + len(arrays["prediction"]))
+        lengths = np.array([len(s) for s in data.sequences[rows]], dtype=np.int32)
+        coordinates = data.intervals[rows] if data.intervals else None
+        del arrays["unruled"]  # said once for all parts, in the provenance
+        yield as_attributions(
+            MethodResult(**arrays, unruled=()), codes[rows], data.ids[rows], targets, provenance, lengths, coordinates
+        )
+        start = rows.stop
+
+
+def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
+    """Counts and completeness; says so loudly when the sums do not hold."""
+    overview = read_overview(output)
+    provenance = overview.provenance
+    if provenance.get("unruled"):
+        log.warning("without a rule, treated as linear: %s; sums need not hold", ", ".join(provenance["unruled"]))
+    targets = {name: _completeness(name, numbers) for name, numbers in overview.by_target.items()}
+    return {
+        "model": {key: provenance[key] for key in ("model", "model_fingerprint", "strands")},
+        "sequences": {"file": data.source, "sequences": len(data), "ambiguous_letters": data.n_ambiguous},
+        "method": {key: provenance[key] for key in ("method", "n_references", "seed", "on_missing", "unruled")},
+        "targets": targets,
+    }
+
+
+def _completeness(target: str, numbers: dict[str, np.ndarray]) -> dict[str, float | None]:
+    difference = np.abs(numbers["prediction"] - numbers["reference_prediction"]).mean()
+    error = float(numbers["delta"].mean() / max(difference, np.finfo(np.float32).tiny))
+    if error > COMPLETENESS_BOUND:
+        log.warning(
+            "%s: the contributions miss the difference that they explain by %.2g of it (bound %.0e): "
+            "do not trust their sums", target, error, COMPLETENESS_BOUND,
+        )  # fmt: skip
+    return {"completeness_error": None if math.isnan(error) else error}

@@ -1,0 +1,231 @@
+"""The stages that gather evidence for the motifs of a run folder: ``validation.tsv``, ``hits.tsv`` and ``hits.bed``.
+
+Each notes in ``run.json`` which motifs its table is about, so that `run_folder.read_run` never shows it beside others.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l2g_core.dna import Sequences, decode
+from l2g_core.errors import InputError
+from l2g_interp.attributions.attribute import prepare
+from l2g_interp.effects.backgrounds import Backgrounds, draw_backgrounds, draw_rows
+from l2g_interp.effects.validate import CONFIDENCE, RESAMPLES, ValidateOptions, validate_in_turn
+from l2g_interp.exports.genome import write_hits_bed
+from l2g_interp.models import OpenModel, open_model
+from l2g_interp.motifs.hits import QUANTILE, Caller, calibrate, find_hits, n_blocks, recovered
+from l2g_interp.records.attributions_file import read_attributions, read_overview
+from l2g_interp.records.tables import write_table
+from l2g_interp.records.types import Effect, Hit, Pattern, Seqlets
+from l2g_interp.run_folder import attributions_of, evidence_stamp, read_all_patterns, record
+from motif_db.motif import Motif
+
+log = logging.getLogger(__name__)
+
+
+def validate_files(
+    spec: str,
+    folder: Path,
+    output: Path,
+    options: ValidateOptions,
+    *,
+    device: str | None = None,
+    other_model: bool = False,
+    randomised: bool = False,
+    shown: bool = True,
+) -> list[Effect]:
+    """Plant every pattern of a run folder into shuffled backgrounds, and write what the model says into ``output``.
+
+    Parameters
+    ----------
+    spec
+        The model, as for `open_model`; it must be the one that the run was attributed with.
+    other_model
+        Warn, instead of refusing, where it is another.
+    randomised
+        Also compare the contributions with those of the same network with weights drawn anew.
+
+    Raises
+    ------
+    InputError
+        No motifs in the folder, another model, or sequences in which no pattern has room.
+    """
+    options.check()
+    found = read_all_patterns(folder)
+    patterns = [p for of_target in found.values() for p in of_target]
+    path = attributions_of(folder)
+    model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
+    effects: list[Effect] = []
+    notes: dict[str, list[str]] = {}
+    in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+    for pattern, (of_pattern, said) in zip(patterns, in_turn, strict=True):
+        effects += of_pattern
+        if said:
+            notes[f"{pattern.target} {pattern.name}"] = said
+    if patterns and not effects:
+        raise InputError(f"{path}: no pattern has room in enough sequences, so nothing was planted; use longer ones")
+    content = provenance | asdict(options) | {
+        "planted": "letters drawn from the trimmed PPM; as many copies on either strand; positions drawn",
+        "control": "the same letters in another order of the columns, at the same places",
+        "interval": f"{CONFIDENCE:.0%} percentile bootstrap over backgrounds, {RESAMPLES} resamples",
+        "patterns": len(patterns),
+        "effects": len(effects),
+        "notes": notes,
+    }  # fmt: skip
+    if randomised:
+        from l2g_interp.effects.randomised import compare_with_randomised
+
+        content["randomised"] = compare_with_randomised(model.module, path, patterns, options.seed, shown)
+    write_table(output, effects, Effect)
+    record(output.parent, "validate", content | evidence_stamp(output, found))
+    log.info("planted %d patterns into %d backgrounds", len(patterns), len(backgrounds))
+    return effects
+
+
+def plant_files(
+    spec: str,
+    folder: Path,
+    motifs: Sequence[Motif],
+    output: Path,
+    options: ValidateOptions,
+    *,
+    device: str | None = None,
+    other_model: bool = False,
+    shown: bool = True,
+) -> list[Effect]:
+    """Plant motifs of databases, whether the run found them or not, and write what every target does into ``output``.
+
+    Rows are those of `validate_files`, with database, id and label in place of the pattern's name.
+
+    Raises
+    ------
+    InputError
+        As `validate_files`.
+    """
+    options.check()
+    path = attributions_of(folder)
+    model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
+    targets = [t for t in names if t in read_overview(path).by_target]
+    patterns = [_as_pattern(motif, target) for motif in motifs for target in targets]
+    in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+    effects = [effect for of_pattern, _ in in_turn for effect in of_pattern]
+    write_table(output, effects, Effect)
+    record(output.parent, "plant", provenance | asdict(options) | {"motifs": [_called(m) for m in motifs]})
+    return effects
+
+
+def _as_pattern(motif: Motif, target: str) -> Pattern:
+    """A motif of a database as if it had been found: the PPM is its CWM, so flat ends are trimmed."""
+    none = np.empty(0, dtype=np.int64)
+    seqlets = Seqlets(none, none, none, none.astype(bool))
+    return Pattern(target, _called(motif), "+", motif.ppm, motif.ppm, motif.ppm, seqlets)
+
+
+def _called(motif: Motif) -> str:
+    return f"{motif.database} {motif.id} {motif.label or motif.name}".strip()
+
+
+def named(motifs: Sequence[Motif], name: str) -> list[Motif]:
+    """Those with this id, or with this word in their name or label, in whatever case.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", re.IGNORECASE)
+    found = [m for m in motifs if name == m.id or word.search(m.name) or word.search(m.label)]
+    if not found:
+        databases = ", ".join(dict.fromkeys(m.database for m in motifs))
+        raise InputError(f"no motif {name!r} in {databases}; give an id, or a word of a name or label")
+    return found
+
+
+def hit_files(
+    folder: Path, output: Path, bed: Path | None = None, *, quantile: float = QUANTILE, shown: bool = True
+) -> list[Hit]:
+    """Find the places of every pattern of a run folder, and write them into ``output``, and as BED if asked to."""
+    from l2g_core.console import progress
+
+    found = read_all_patterns(folder)
+    patterns = [p for of_target in found.values() for p in of_target]
+    path = attributions_of(folder)
+    callers = calibrate(path, patterns, quantile)
+    overview = read_overview(path)
+    n_rows = len(overview.ids)
+    blocks = progress(find_hits(path, callers), "calling hits (blocks)", n_blocks(n_rows, patterns), shown)
+    hits = [hit for block in blocks for hit in block]
+    write_table(output, hits, Hit)
+    if bed is not None:
+        write_hits_bed(hits, overview.coordinates, bed)
+    content = {
+        "quantile": quantile,
+        "score": "cosine of the contributions with the trimmed CWM; overlaps by more than half: the most similar stays",
+        "sequences": n_rows,
+        "hits": len(hits),
+        "patterns": _counts(callers, hits),
+    }
+    record(output.parent, "hits", content | evidence_stamp(output, found))
+    log.info("%d hits of %d patterns in %d of %d sequences", len(hits), len(patterns), _rows_hit(hits), n_rows)
+    return hits
+
+
+def _prepare(
+    spec: str, path: Path, options: ValidateOptions, device: str | None, other_model: bool
+) -> tuple[OpenModel, tuple[str, ...], Backgrounds, dict[str, Any]]:
+    """The model opened as it was for the attributions, the names of its outputs, backgrounds, and what to note."""
+    overview = read_overview(path)
+    rows = draw_rows(len(overview.ids), options.n_backgrounds, options.seed).tolist()
+    different = sorted(set(rows))
+    some = read_attributions(path, list(overview.by_target)[:1], different)
+    sequences = [decode(x, int(n)) for x, n in zip(some.one_hot, some.lengths, strict=True)]
+    strands = overview.provenance.get("strands", "model")
+    model = open_model(spec, Sequences(some.ids, sequences, str(path)), strands, device)
+    same = _check_model(model, path, overview.provenance.get("model_fingerprint"), other_model)
+    backgrounds = draw_backgrounds(some.one_hot[[different.index(row) for row in rows]], options.seed)
+    _, names = prepare(model.module, backgrounds.one_hot)
+    noted = {"model": model.name, "model_fingerprint": model.fingerprint, "strands": strands, "model_of_the_run": same}
+    return model, names, backgrounds, noted
+
+
+def _check_model(model: OpenModel, path: Path, expected: str | None, other_model: bool) -> bool:
+    """Whether this is the model of the attributions; refuses, or warns about, another."""
+    if model.fingerprint == expected:
+        return True
+    of = f"were made with a model of fingerprint {expected[:12]}" if expected else "do not say which model made them"
+    told = f"{path}: the attributions {of}, and {model.name} has {model.fingerprint[:12]}"
+    if not other_model:
+        raise InputError(f"{told}; give the model of the run, or --other-model to validate with this one all the same")
+    log.warning("%s: the effects are those of another model than the motifs", told)
+    return False
+
+
+def _counts(callers: Sequence[Caller], hits: Sequence[Hit]) -> dict[str, dict[str, dict[str, float]]]:
+    """By target and pattern: thresholds, counts, and the share of seqlets that a hit lies on."""
+    n_hits = Counter((hit.target, hit.pattern) for hit in hits)
+    n_rows = Counter((target, pattern) for target, pattern, _ in {(h.target, h.pattern, h.row) for h in hits})
+    shares = recovered([caller.pattern for caller in callers], hits)
+    told: dict[str, dict[str, dict[str, float]]] = {}
+    for caller in callers:
+        key = (caller.pattern.target, caller.pattern.name)
+        told.setdefault(key[0], {})[key[1]] = {
+            "similarity_at_least": caller.similarity,
+            "contribution_at_least": caller.contribution,
+            "hits": n_hits[key],
+            "sequences": n_rows[key],
+            "seqlets_recovered": shares[key],
+        }
+    return told
+
+
+def _rows_hit(hits: Sequence[Hit]) -> int:
+    return len({hit.row for hit in hits})

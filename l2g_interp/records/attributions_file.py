@@ -1,0 +1,163 @@
+"""``attributions.h5``: written whole or not at all, read as much of as is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from l2g_core.dna import Interval
+from l2g_core.errors import InputError
+from l2g_core.runs.files import whole
+from l2g_interp.records.types import (
+    ARRAYS,
+    PER_SEQUENCE,
+    Attributions,
+    Overview,
+    TargetAttributions,
+    check_targets,
+    safe_name,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Row = TypeVar("Row", bound=DataclassInstance)
+
+
+def write_attributions(path: str | Path, attributions: Attributions) -> None:
+    """Write ``attributions.h5`` whole or not at all."""
+    append_attributions(path, iter([attributions]), len(attributions))
+
+
+def append_attributions(path: str | Path, parts, n: int) -> None:
+    """Write ``attributions.h5`` from an iterator of parts (consecutive rows), ``n`` rows in all.
+
+    The file appears under its name only when it is whole. Memory: one part.
+    """
+    import h5py
+
+    with whole(path) as unfinished:
+        start = 0
+        with h5py.File(unfinished, "w") as file:
+            for part in parts:
+                if start == 0:
+                    _create(file, part, n)
+                _fill(file, part, slice(start, start + len(part)))
+                start += len(part)
+        if start != n:
+            raise RuntimeError(f"{path}: {start} of {n} rows were written")
+
+
+def read_attributions(
+    path: str | Path, targets: Sequence[str] | None = None, rows: Sequence[int] | None = None
+) -> Attributions:
+    """Read ``attributions.h5``, or only some of its targets or (in ascending order) rows.
+
+    Raises
+    ------
+    InputError
+        No such file, not an attributions file, or no such target in it.
+    """
+    take = slice(None) if rows is None else np.asarray(rows, dtype=np.int64)
+    with _open(path) as file:
+        names = list(json.loads(file.attrs["targets"]))
+        check_targets(targets or [], names, str(path))
+        one_hot = file["sequence/one_hot"][take]
+        by_target = {
+            name: TargetAttributions(one_hot, **{key: file[f"targets/{safe_name(name)}/{key}"][take] for key in ARRAYS})
+            for name in targets or names
+        }
+        ids = [i.decode() for i in file["ids"][take]]
+        coordinates = _read_coordinates(file, take) if "coordinates" in file else None
+        provenance = json.loads(file.attrs["provenance"])
+        return Attributions(ids, one_hot, file["length"][take], by_target, coordinates, provenance)
+
+
+def read_overview(path: str | Path) -> Overview:
+    """Read what ``attributions.h5`` says of whole sequences; memory does not grow with their length.
+
+    Raises
+    ------
+    InputError
+        No such file, or not an attributions file.
+    """
+    with _open(path) as file:
+        numbers = {
+            target: {key: file[f"targets/{safe_name(target)}/{key}"][:] for key in PER_SEQUENCE}
+            for target in json.loads(file.attrs["targets"])
+        }
+        ids = [i.decode() for i in file["ids"][:]]
+        coordinates = _read_coordinates(file, slice(None)) if "coordinates" in file else None
+        return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]), coordinates)
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[Any]:
+    """The opened file; what is wrong with it becomes an InputError."""
+    import h5py
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; make it with 'l2g-interp attribute'")
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"{path}: not a whole attributions file ({error}); make it again with 'l2g-interp attribute'"
+        ) from error
+
+
+def _create(file, part: Attributions, n: int) -> None:
+    import h5py
+
+    def dataset(name: str, like: np.ndarray, dtype: Any = None) -> None:
+        row_shape = like.shape[1:]
+        chunk_rows = max(1, min(n, 2**20 // max(4, int(np.prod(row_shape)) * 4)))
+        file.create_dataset(
+            name,
+            (n, *row_shape),
+            dtype or like.dtype,
+            chunks=(chunk_rows, *row_shape),
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+        )
+
+    file.attrs["targets"] = json.dumps(part.targets)
+    file.attrs["provenance"] = json.dumps(part.provenance)
+    for key, value in part.provenance.items():
+        file.attrs[key] = value if isinstance(value, int | float | str) else json.dumps(value)
+    dataset("ids", np.empty(0), h5py.string_dtype())
+    dataset("length", np.empty(0), np.int32)
+    dataset("sequence/one_hot", part.one_hot)
+    for target in part.targets:
+        for key in ARRAYS:
+            dataset(f"targets/{safe_name(target)}/{key}", getattr(part[target], key))
+    if part.coordinates is not None:
+        for key in ("chrom", "start", "end", "strand"):
+            kind = np.int64 if key in ("start", "end") else h5py.string_dtype()
+            dataset(f"coordinates/{key}", np.empty(0), kind)
+
+
+def _fill(file, part: Attributions, rows: slice) -> None:
+    file["ids"][rows] = part.ids
+    file["length"][rows] = part.lengths
+    file["sequence/one_hot"][rows] = part.one_hot
+    for target in part.targets:
+        for key in ARRAYS:
+            file[f"targets/{safe_name(target)}/{key}"][rows] = getattr(part[target], key)
+    if part.coordinates is not None:
+        for key in ("chrom", "start", "end", "strand"):
+            file[f"coordinates/{key}"][rows] = [getattr(interval, key) for interval in part.coordinates]
+    file.flush()
+
+
+def _read_coordinates(file, take) -> list[Interval]:
+    columns = [file[f"coordinates/{key}"][take] for key in ("chrom", "start", "end", "strand")]
+    return [Interval(c.decode(), int(s), int(e), strand.decode()) for c, s, e, strand in zip(*columns, strict=True)]

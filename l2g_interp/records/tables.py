@@ -1,0 +1,62 @@
+"""Tables of dataclass rows as TSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from l2g_core.errors import InputError
+from l2g_core.runs.files import whole
+from l2g_interp.records.types import Effect, Hit, Match
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Row = TypeVar("Row", bound=DataclassInstance)
+
+
+OfPattern = TypeVar("OfPattern", Match, Effect, Hit)
+
+
+def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
+    """Write dataclass rows as TSV with a header, whole or not at all."""
+    names = [f.name for f in fields(row_type)]
+    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, names, delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+
+
+def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]:
+    """Read dataclass rows that `write_table` wrote; ``made_by`` is the command that makes such a file.
+
+    Columns whose field has a default may be missing, as in files of older versions.
+
+    Raises
+    ------
+    InputError
+        No such file, or a column is missing or does not parse.
+    """
+    path = Path(path)
+    kinds = {f.name: {"int": int, "float": float, "str": str}[str(f.type)] for f in fields(row_type)}
+    optional = {f.name for f in fields(row_type) if f.default is not MISSING}
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = csv.DictReader(handle, delimiter="\t")
+            given = {n: kind for n, kind in kinds.items() if n not in optional or n in (rows.fieldnames or ())}
+            return [row_type(**{name: kind(row[name]) for name, kind in given.items()}) for row in rows]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; make it with '{made_by}'") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a table of '{made_by}' ({error}); make it anew") from error
+
+
+def by_pattern(rows: Iterable[OfPattern]) -> dict[tuple[str, str], list[OfPattern]]:
+    """Rows of a table by target and pattern, in the order in which they come."""
+    found: dict[tuple[str, str], list[OfPattern]] = {}
+    for row in rows:
+        found.setdefault((row.target, row.pattern), []).append(row)
+    return found

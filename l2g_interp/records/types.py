@@ -1,0 +1,247 @@
+"""What the stages hand to each other: attributions, patterns and matches, in memory and on disk.
+
+``attributions.h5`` (one row per sequence)::
+
+    /ids                              str
+    /length                           int32, before padding
+    /sequence/one_hot                 int8    (N, 4, L)
+    /targets/<name>/hypothetical      float32 (N, 4, L)
+    /targets/<name>/prediction        float32 (N,)
+    /targets/<name>/reference_prediction, delta, stability          float32 (N,)
+    /targets/<name>/standard_error    float32 (N, L)
+    /coordinates/{chrom,start,end,strand}                           where known
+    attributes: method, n_references, seed, model_fingerprint, versions, command, ... (JSON in ``provenance``)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Int8
+
+from l2g_core.dna import Interval
+from l2g_core.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Row = TypeVar("Row", bound=DataclassInstance)
+
+
+@dataclass(frozen=True)
+class TargetAttributions:
+    """Contributions to one target, in the units of the model's output.
+
+    ``delta`` is the completeness error: the mean over references of
+    ``|sum of contributions - (f(x) - f(reference))|``; NaN where the method promises no sum.
+    ``standard_error`` is that of each base's contribution over the references, and ``stability`` the expected
+    correlation of the contributions with those from a fresh draw of references; NaN without references.
+    """
+
+    one_hot: Int8[np.ndarray, "n 4 length"]
+    hypothetical: Float32[np.ndarray, "n 4 length"]
+    prediction: Float32[np.ndarray, " n"]
+    reference_prediction: Float32[np.ndarray, " n"]
+    delta: Float32[np.ndarray, " n"]
+    standard_error: Float32[np.ndarray, "n length"]
+    stability: Float32[np.ndarray, " n"]
+
+    @property
+    def contributions(self) -> Float32[np.ndarray, "n 4 length"]:
+        """Hypothetical contributions at the bases that are there."""
+        return self.hypothetical * self.one_hot
+
+    @property
+    def completeness_error(self) -> float:
+        """mean |delta| / mean |f(x) - mean f(reference)|; NaN where the method promises no sum."""
+        difference = np.abs(self.prediction - self.reference_prediction)
+        return float(self.delta.mean() / max(difference.mean(), np.finfo(np.float32).tiny))
+
+
+ARRAYS = tuple(f.name for f in fields(TargetAttributions) if f.name != "one_hot")
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """Contributions of every base of ``n`` sequences to one or more targets; ``attributions["dev"]`` is one."""
+
+    ids: list[str]
+    one_hot: Int8[np.ndarray, "n 4 length"]
+    lengths: Int[np.ndarray, " n"]
+    by_target: dict[str, TargetAttributions]
+    coordinates: list[Interval] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.by_target)
+
+    def __getitem__(self, target: str) -> TargetAttributions:
+        return self.by_target[target]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+PER_SEQUENCE = ("prediction", "reference_prediction", "delta", "stability")
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One number per sequence for each target (the arrays named in `PER_SEQUENCE`), without the bases."""
+
+    ids: list[str]
+    lengths: Int[np.ndarray, " n"]
+    by_target: dict[str, dict[str, Float32[np.ndarray, " n"]]]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    coordinates: list[Interval] | None = None
+
+
+@dataclass(frozen=True)
+class Seqlets:
+    """The stretches that make up a pattern, 0-based half-open in their sequence, on its forward strand.
+
+    ``example`` is the row in the attributions; ``is_revcomp`` says that the pattern lies on the other strand.
+    """
+
+    example: Int[np.ndarray, " k"]
+    start: Int[np.ndarray, " k"]
+    end: Int[np.ndarray, " k"]
+    is_revcomp: Bool[np.ndarray, " k"]
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A recurring motif in the contributions to one target. Matrices are ``(4, width)``, rows ACGT.
+
+    ``ppm``: base frequencies; ``cwm``: mean contributions; ``hcwm``: mean hypothetical contributions.
+    ``name`` is TF-MoDISco's, such as ``pos_patterns.pattern_0``; ``sign`` is ``+`` or ``-``.
+    """
+
+    target: str
+    name: str
+    sign: str
+    ppm: Float[np.ndarray, "4 width"]
+    cwm: Float[np.ndarray, "4 width"]
+    hcwm: Float[np.ndarray, "4 width"]
+    seqlets: Seqlets
+
+    @property
+    def n_seqlets(self) -> int:
+        return len(self.seqlets)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One database motif that resembles a pattern: a row of ``matches.tsv``.
+
+    ``label`` is what people call the factor. ``strand``, ``offset`` and ``overlap`` place the motif on the
+    trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search. ``family``
+    and ``flybase`` are empty where unknown; ``reason`` says of a pattern's best match why it names it or does not.
+    """
+
+    target: str
+    pattern: str
+    sign: str
+    n_seqlets: int
+    rank: int
+    motif_id: str
+    motif_name: str
+    label: str
+    database: str
+    p_value: float
+    q_value: float
+    strand: str
+    offset: int
+    overlap: int
+    family: str = ""
+    flybase: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What planting a pattern into shuffled backgrounds does to the prediction: a row of ``validation.tsv``.
+
+    ``effect``: mean change of the prediction, in the units of the output, with ``copies`` copies; ``control``: the
+    same with the columns of the pattern shuffled; ``excess``: mean of their paired difference. ``low`` and ``high``
+    are the ends of 95 % bootstrap intervals over the backgrounds.
+    """
+
+    target: str
+    pattern: str
+    sign: str
+    copies: int
+    n_backgrounds: int
+    effect: float
+    effect_low: float
+    effect_high: float
+    control: float
+    control_low: float
+    control_high: float
+    excess: float
+    excess_low: float
+    excess_high: float
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Where a pattern occurs: a row of ``hits.tsv``; 0-based half-open on the sequence's forward strand.
+
+    ``row`` is that in the attributions. ``similarity``: cosine between the contributions there and the trimmed CWM.
+    ``contribution``: sum of the contributions under the hit. ``seqlet``: 1 if TF-MoDISco clustered a seqlet of the
+    pattern there.
+    """
+
+    target: str
+    pattern: str
+    sign: str
+    row: int
+    id: str
+    start: int
+    end: int
+    strand: str
+    similarity: float
+    contribution: float
+    seqlet: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that the report shows: the contents of a run folder.
+
+    ``patterns`` by target, in TF-MoDISco's order; ``motifs`` the PPM ``(4, width)`` of every matched motif by
+    (database, motif id); ``notes`` by target, what went otherwise than hoped (such as too few seqlets);
+    ``observed`` the measured values by target, NaN where unknown, in the order of the sequences; ``effects`` and
+    ``hits`` are empty where the run was not validated or its hits were not called.
+    """
+
+    attributions: Path
+    patterns: dict[str, list[Pattern]]
+    matches: list[Match]
+    motifs: dict[tuple[str, str], Float[np.ndarray, "4 _"]]
+    provenance: dict[str, Any]
+    notes: dict[str, str] = field(default_factory=dict)
+    observed: dict[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    effects: list[Effect] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
+
+
+def safe_name(target: str) -> str:
+    """A target's name as a part of a file name or HDF5 path: itself if it is plain, percent-encoded if not."""
+    return quote(target, safe=" ").replace(".", "%2E")
+
+
+def check_targets(wanted: Sequence[str], known: Sequence[str], source: str) -> None:
+    """Refuse a target that is not there, and say which are."""
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"{source}: no target {name!r}; it has {', '.join(known)}")
