@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,14 @@ import click
 from l2g_core.errors import InputError
 
 Item = TypeVar("Item")
+PATH = click.Path(path_type=Path)
+LOG_EVERY = 60.0  # seconds between lines of progress where there is no terminal
+log = logging.getLogger(__name__)
+
+
+# torch's threads wait for one another by spinning, and take the cores from everybody else on a busy machine. So few
+# spins lose nothing when alone (benchmarks/busy.py); libgomp reads it when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 class Program(click.Group):
@@ -65,14 +75,24 @@ def together(*options: Callable) -> Callable:
     return decorate
 
 
+resume_option = click.option("--resume", is_flag=True, help="Continue the same work where it was interrupted.")
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace what other settings, data or another model left in the output."
+)
 device_option = click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
 
 
-def progress(items: Iterable[Item], what: str, total: int, shown: bool = True, done: int = 0) -> Iterator[Item]:
-    """Yield the items under a bar with rate and time left; plain when standard error is no terminal."""
-    if not shown or not sys.stderr.isatty():
+def progress(items: Iterable[Item], what: str, total: int, shown: bool = True, done: int = 0) -> Generator[Item]:
+    """Yield the items under a bar with rate and time left; in a log file, a line a minute instead."""
+    if not shown:
         yield from items
-        return
+    elif sys.stderr.isatty():
+        yield from _under_a_bar(items, what, total, done)
+    else:
+        yield from _line_by_line(items, what, total, done)
+
+
+def _under_a_bar(items: Iterable[Item], what: str, total: int, done: int) -> Iterator[Item]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -95,6 +115,32 @@ def progress(items: Iterable[Item], what: str, total: int, shown: bool = True, d
         for item in items:
             yield item
             bars.advance(task)
+
+
+def _line_by_line(items: Iterable[Item], what: str, total: int, done: int) -> Iterator[Item]:
+    """For logs: a line each ``LOG_EVERY`` seconds, none for what takes less."""
+    began = last = time.monotonic()
+    for number, item in enumerate(items, done + 1):
+        yield item
+        now = time.monotonic()
+        if now - last >= LOG_EVERY:
+            last, rate = now, (number - done) / (now - began)
+            left = (total - number) / rate / 60
+            log.info("%s: %d of %d, %.3g a second, %.1f min left", what, number, total, rate, left)
+
+
+def announce(log: logging.Logger, stages: Mapping[str, Callable[[], object]], result: Path) -> None:
+    """Run stages in turn: first say what will be done and where the result will lie, then where each stage begins."""
+    log.info("%d stages: %s; the result will be %s", len(stages), ", ".join(stages), result)
+    for number, (name, stage) in enumerate(stages.items(), 1):
+        log.info("stage %d of %d: %s", number, len(stages), name)
+        stage()
+
+
+def result(output: Path, then: str) -> None:
+    """End a command: say where the result lies, on standard output, and what may come next, in the log."""
+    click.echo(output)
+    log.info("next: %s", then)
 
 
 def writable_folder(path: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""DNA in and out of files: alphabet, one-hot arrays, FASTA, and BED intervals cut from a genome.
+"""DNA from files: alphabet, one-hot arrays, FASTA, and BED intervals cut from a genome.
 
 Arrays are ``(batch, 4, length)``, channels in the order ACGT; every other IUPAC letter is an all-zero column.
 Coordinates are 0-based and half-open, as in BED.
@@ -42,9 +42,9 @@ class Interval:
         return f"{self.chrom}:{self.start}-{self.end}" + (f"({self.strand})" if self.strand in "+-" else "")
 
     def part(self, start: int, end: int, strand: str = "+") -> Interval:
-        """Where a half-open stretch of the sequence that was cut out here lies on the chromosome.
+        """Where a half-open range of the sequence cut out of this interval lies on the chromosome.
 
-        A sequence of the minus strand runs against the chromosome: its first base is the last of the interval.
+        A sequence on the minus strand runs against the chromosome: its first base is the last of the interval.
         """
         if self.strand == "-":
             return Interval(self.chrom, self.end - end, self.end - start, "+" if strand == "-" else "-")
@@ -53,7 +53,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Sequences:
-    """Named sequences in upper case, from one file; ``intervals`` says where they lie when that is known."""
+    """Named sequences in upper case, from one file; ``intervals`` are their coordinates, None if unknown."""
 
     ids: list[str]
     sequences: list[str]
@@ -65,14 +65,16 @@ class Sequences:
 
     @property
     def longest(self) -> int:
+        """Length of the longest sequence (bp)."""
         return max(map(len, self.sequences))
 
     @property
     def n_ambiguous(self) -> int:
-        """Letters other than A, C, G and T: they become all-zero columns."""
+        """How many letters are not A, C, G or T: they become all-zero columns."""
         return sum(len(s) - sum(s.count(base) for base in ALPHABET) for s in self.sequences)
 
     def subset(self, rows: Iterable[int]) -> Sequences:
+        """These rows, in this order."""
         rows = list(rows)
         intervals = [self.intervals[i] for i in rows] if self.intervals else None
         return Sequences([self.ids[i] for i in rows], [self.sequences[i] for i in rows], self.source, intervals)
@@ -91,7 +93,12 @@ def one_hot(sequences: Sequence[str], length: int | None = None) -> OneHot:
     sequences
         DNA in either case. Letters other than A, C, G, T become all-zero columns.
     length
-        Columns of the result; the longest sequence when not given.
+        Columns of the result (bp); the longest sequence when not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        int8, ``(batch, 4, length)``.
 
     Raises
     ------
@@ -109,7 +116,7 @@ def one_hot(sequences: Sequence[str], length: int | None = None) -> OneHot:
 
 
 def decode(one_hot: np.ndarray, length: int | None = None) -> str:
-    """The letters of one ``(4, length)`` array; an all-zero column is an N."""
+    """The letters of one ``(4, columns)`` array; an all-zero column is an N. ``length`` (bp) cuts off padding."""
     letters = np.array(list(ALPHABET + "N"))
     codes = np.where(one_hot.any(axis=0), one_hot.argmax(axis=0), len(ALPHABET))
     return "".join(letters[codes[:length]])
@@ -121,7 +128,7 @@ def reverse_complement(sequence: str) -> str:
 
 
 def read_fasta(path: str | Path) -> Sequences:
-    """Read a FASTA file, plain or gzipped. The first word of each header is the id.
+    """Read a FASTA file, plain or gzipped. The first word of each header is the id; letters become upper case.
 
     Raises
     ------
@@ -148,16 +155,21 @@ def read_fasta(path: str | Path) -> Sequences:
 
 
 def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> Sequences:
-    """Cut the intervals of a BED file out of an indexed genome FASTA; ``-`` strands are reverse-complemented.
+    """Cut the intervals of a BED file out of an indexed genome FASTA; those on ``-`` are reverse-complemented.
 
     Parameters
     ----------
     path
         BED with 3 to 6 columns: chrom, start, end, name, score, strand. Plain or gzipped.
     genome
-        FASTA of the genome, plain or bgzipped; pyfaidx writes its index beside it.
+        FASTA of the genome, plain or bgzipped; pyfaidx writes its index next to it.
     width
         Take this many bp around each interval's centre instead of the interval itself.
+
+    Returns
+    -------
+    Sequences
+        With ``intervals``, which are 0-based and half-open.
 
     Raises
     ------
@@ -181,21 +193,34 @@ def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> 
 
 
 def chromosome_sizes(genome: str | Path) -> dict[str, int]:
-    """Lengths of the chromosomes of a genome FASTA (bp), from its index, which pyfaidx writes where it is missing."""
+    """Lengths of the chromosomes of a genome FASTA (bp), from its index, which pyfaidx writes if it is missing.
+
+    Raises
+    ------
+    InputError
+        The file is missing or cannot be indexed.
+    """
     with open_genome(Path(genome)) as chromosomes:
         return {name: len(chromosomes[name]) for name in chromosomes.keys()}  # noqa: SIM118
 
 
 def checked(ids: list[str], sequences: list[str], source: str, intervals: list[Interval] | None = None) -> Sequences:
-    """Upper-case the sequences and refuse what no model can read, naming file and record."""
+    """Upper-case the sequences and refuse those that no model can read.
+
+    Raises
+    ------
+    InputError
+        A sequence is empty or has letters that are not DNA, or two records share an id. The message names file
+        (``source``) and record.
+    """
     sequences = [sequence.upper() for sequence in sequences]
     for name, sequence in zip(ids, sequences, strict=True):
         if not sequence:
             raise InputError(f"{source}: record {name!r} has no sequence; remove it or add its sequence")
         if wrong := NOT_DNA.search(sequence):
             raise InputError(
-                f"{source}: record {name!r} has {wrong.group()!r} at position {wrong.start() + 1}, which is no "
-                f"DNA letter; use {ALPHABET} or the IUPAC letters {AMBIGUOUS}"
+                f"{source}: record {name!r} has {wrong.group()!r} at position {wrong.start() + 1}, which is not "
+                f"a DNA letter; use {ALPHABET} or the IUPAC letters {AMBIGUOUS}"
             )
     repeated = [name for name, count in Counter(ids).items() if count > 1]
     if repeated:
@@ -204,12 +229,12 @@ def checked(ids: list[str], sequences: list[str], source: str, intervals: list[I
 
 
 def check_lengths(data: Sequences, shortest: int, longest: int) -> None:
-    """Refuse sequences outside what a model takes (bp).
+    """Refuse sequences whose length (bp) is outside what a model takes.
 
     Raises
     ------
     InputError
-        Names the first record that is too short or too long, and what to do.
+        A sequence is too short or too long; the message names the first such record and says what to do.
     """
     allowed = f"{shortest} bp" if shortest == longest else f"{shortest} to {longest} bp"
     for name, sequence in zip(data.ids, data.sequences, strict=True):
@@ -222,7 +247,13 @@ def check_lengths(data: Sequences, shortest: int, longest: int) -> None:
 
 @contextmanager
 def open_text(path: str | Path) -> Iterator[IO[str]]:
-    """Open a text file, gzipped or not, and turn what goes wrong inside into an InputError that names it."""
+    """Open a text file, plain or gzipped (``.gz``, ``.bgz``), for use in a ``with`` statement.
+
+    Raises
+    ------
+    InputError
+        The file is missing, unreadable, truncated or not text, even if that only shows while reading it.
+    """
     path = Path(path)
     opener: Callable[..., IO[str]] = gzip.open if path.suffix in {".gz", ".bgz"} else open  # type: ignore[assignment]
     try:
@@ -233,7 +264,7 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
     except (IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
     except (gzip.BadGzipFile, EOFError) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again or rename it") from error
+        raise InputError(f"{path}: not a complete gzip file ({error}); fetch it again or rename it") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file ({error.reason}); give plain or gzipped text") from error
 
@@ -245,6 +276,13 @@ def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 @contextmanager
 def open_genome(path: Path):
+    """Open an indexed genome FASTA with pyfaidx, for use in a ``with`` statement; writes the index if missing.
+
+    Raises
+    ------
+    InputError
+        The file is missing or cannot be indexed.
+    """
     from pyfaidx import Fasta, FastaIndexingError, FastaNotFoundError, UnsupportedCompressionFormat
 
     try:
@@ -260,7 +298,7 @@ def open_genome(path: Path):
 def _bed_interval(where: str, line: str, width: int | None, chromosomes, genome: str | Path) -> tuple[Interval, str]:
     fields = line.split("\t") if "\t" in line else line.split()
     if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
-        raise InputError(f"{where}: {line[:60]!r} is no interval; write chrom<TAB>start<TAB>end")
+        raise InputError(f"{where}: {line[:60]!r} is not an interval; write chrom<TAB>start<TAB>end")
     chrom, start, end = fields[0], int(fields[1]), int(fields[2])
     if start >= end:
         raise InputError(f"{where}: start {start} is not before end {end}; BED is 0-based and half-open, start < end")

@@ -1,4 +1,4 @@
-"""What ``--model`` means: a checkpoint folder, or ``package.module:factory`` for anybody's own torch module."""
+"""What ``--model`` means: a checkpoint folder, or ``package.module:factory`` for your own torch module."""
 
 from __future__ import annotations
 
@@ -38,13 +38,17 @@ def open_model(spec: str, data: Sequences, strands: str = "model", device: str |
         A checkpoint folder, or ``package.module:factory``: a function without arguments that returns a torch module
         from one-hot ``(batch, 4, length)`` to ``(batch, targets)``. Its attributes ``targets`` (names), ``shortest``
         and ``longest`` (bp) are used where it has them.
+    data
+        The sequences to explain; their lengths are checked against the model's.
     strands
         ``model``: as the model predicts. ``forward``: the given strand only. ``both``: the mean of both strands.
+    device
+        Such as ``cpu`` or ``cuda``; by default the GPU if there is one.
 
     Raises
     ------
     InputError
-        It cannot be opened, or a sequence is too short or too long for it.
+        The model cannot be opened, or a sequence is too short or too long for it.
     """
     from l2g_core.evaluation.predict import default_device
 
@@ -57,7 +61,7 @@ def open_model(spec: str, data: Sequences, strands: str = "model", device: str |
         shortest = min(map(len, data.sequences))
         raise InputError(
             f"{data.source}: sequences of {shortest} to {data.longest} bp, and the model does not say that it takes "
-            "several lengths; cut them to one, or give the module the attributes 'shortest' and 'longest'"
+            "different lengths; cut them to the same length, or give the module the attributes 'shortest' and 'longest'"
         )
     return OpenModel(module, spec, longest, _fingerprint(module))
 

@@ -7,8 +7,9 @@ import hashlib
 import json
 import logging
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -17,16 +18,19 @@ import numpy as np
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
 from l2g_core.runs.files import file_sha256, write_json
-from l2g_interp.motifs.modisco.discover import read_patterns
+from l2g_interp.motifs.modisco.discover import motifs_file, read_patterns
 from l2g_interp.records.attributions_file import read_attributions, read_overview
 from l2g_interp.records.tables import read_table
-from l2g_interp.records.types import Effect, Hit, Match, Pattern, Run, safe_name
+from l2g_interp.records.types import Effect, Hit, Match, Pattern, Run
 
 log = logging.getLogger(__name__)
 ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT, RECORD = (
     "attributions.h5", "matches.tsv", "matches.motifs.json", "validation.tsv", "hits.tsv", "report.html", "run.json",
 )  # fmt: skip
-VERSIONS = ("l2g-interp", "torch", "numpy", "h5py", "transformers", "captum", "modisco-lite", "memelite", "dinuc_shuf")
+VERSIONS = (
+    "l2g-interp", "torch", "numpy", "h5py", "transformers", "captum", "modisco-lite", "modisco", "memelite",
+    "dinuc_shuf",
+)  # fmt: skip
 
 
 class Evidence(TypedDict):
@@ -40,7 +44,7 @@ def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
     if motifs is None:
         raise InputError(f"{folder}: no motifs here; make them with 'l2g-interp motifs --output {folder}'")
     return {
-        target: read_patterns(folder / f"motifs.{safe_name(target)}.h5", target, motifs["min_seqlets"])
+        target: read_patterns(folder / motifs_file(target), target, motifs["min_seqlets"])
         for target in motifs["patterns"]
     }
 
@@ -92,13 +96,18 @@ def evidence_stamp(table: Path, patterns: dict[str, list[Pattern]]) -> dict[str,
 
     Motifs that are found anew get the old names (``pattern_0``), so that a table of before would be taken for theirs.
     """
+    return {"motifs_sha256": motifs_sha256(patterns), "table_sha256": file_sha256(table)}
+
+
+def motifs_sha256(patterns: dict[str, list[Pattern]]) -> str:
+    """What identifies the motifs of a run: their matrices and their seqlets."""
     digest = hashlib.sha256()
     for target, found in patterns.items():
         for p in found:
             digest.update(json.dumps([target, p.name, p.sign, p.cwm.shape]).encode())
             for array in (p.ppm, p.cwm, p.seqlets.example, p.seqlets.start, p.seqlets.end, p.seqlets.is_revcomp):
                 digest.update(np.ascontiguousarray(array).tobytes())
-    return {"motifs_sha256": digest.hexdigest(), "table_sha256": file_sha256(table)}
+    return digest.hexdigest()
 
 
 def _evidence(path: Path, step: str, row_type: type, run: dict[str, Any], patterns: dict[str, list[Pattern]]) -> list:
@@ -169,7 +178,12 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    return {"python": sys.version.split()[0]} | {name: version(name) for name in VERSIONS}
+    """Of Python and of the packages that results depend on, as far as they are installed."""
+    found = {"python": sys.version.split()[0]}
+    for name in VERSIONS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def command() -> str:

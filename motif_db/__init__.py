@@ -1,4 +1,4 @@
-"""Motif databases by name or path, with the names that people use. Needs nothing of the other two packages."""
+"""Motif databases by name or path, with the names that people use. Does not depend on the other two packages."""
 
 from motif_db.catalogue import Entry, available
 from motif_db.database import Database, load, load_database

@@ -1,4 +1,4 @@
-"""The databases that can be asked for by name: what they are, whose, and where they come from."""
+"""The databases that have a name here: what they are, who made them, and where they come from."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ ARCHIVE = "https://meme-suite.org/meme/meme-software/Databases/motifs/motif_data
 class Entry:
     """One database.
 
-    ``kind`` is how it is had: ``download`` (fetched once, into the user's cache), ``package`` (inside an installed
-    Python package) or ``shipped`` (inside this one). ``source`` is its address; of a download, ``member`` is the
-    file inside that archive and ``sha256`` that of the unpacked file. ``count`` is the number of motifs.
+    ``kind`` is how to get it: ``download`` (fetched once, into the user's cache), ``package`` (inside an installed
+    Python package) or ``shipped`` (inside this one). ``source`` is its address; for a download, ``member`` is the
+    file inside that archive and ``sha256`` the hash of the unpacked file. ``count`` is the number of motifs.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Entry:
 
     @property
     def file(self) -> str:
-        """The usual name of the file of a download."""
+        """The usual file name of a download."""
         return self.member.rpartition("/")[2]
 
 

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Database:
     """The motifs of one database and where they came from.
 
-    ``sha256`` is that of the unpacked file (empty for a package's); ``entry`` is its row in the catalogue, None for
-    a file of the user's; ``as_published`` is False where the file differs from the one the catalogue knows.
+    ``sha256`` is the hash of the unpacked file (empty for a database inside a package); ``entry`` is its row in the
+    catalogue, None for a user's own file; ``as_published`` is False where the file differs from the published one.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Database:
     as_published: bool = True
 
     def provenance(self) -> dict[str, Any]:
-        """What a run's record should say about it: strings, numbers and booleans only."""
+        """What to store in the record of a run: strings, numbers and booleans only."""
         known = {} if self.entry is None else {k: getattr(self.entry, k) for k in ("release", "licence", "citation")}
         return {
             "name": self.name,
@@ -54,7 +54,7 @@ def load(
     cache: str | Path | None = None,
     address: str | None = None,
 ) -> list[Motif]:
-    """The motifs of a database; see `load_database`, which also says where they came from."""
+    """The motifs of a database, without its provenance: see `load_database` for parameters and errors."""
     return load_database(name_or_path, motif_dir, download, cache, address).motifs
 
 
@@ -72,9 +72,9 @@ def load_database(
     name_or_path
         A name in `available`, otherwise a path.
     motif_dir
-        Folder with the user's own copies of the downloads, under their usual names, plain or ``.gz``. It goes before
-        the cache. A copy that is not the published file is used all the same, and the difference logged and kept in
-        ``as_published``: the user's files are the user's.
+        Folder with the user's own copies of the downloads, under their usual names, plain or ``.gz``. It takes
+        precedence over the cache. A copy that is not the published file is used, but a warning is logged and
+        ``as_published`` is False.
     download
         Whether the network may be used if a download is neither in ``motif_dir`` nor in the cache.
     cache
@@ -82,10 +82,16 @@ def load_database(
     address
         Where to fetch the archive from, instead of the catalogue's address.
 
+    Returns
+    -------
+    Database
+        Its motifs, labelled with the names that people use, as PPMs ``(4, width)``; and where they came from.
+
     Raises
     ------
     MotifError
-        No such name or file, the file is not usable (see `read_motifs`) or could not be fetched; says what to do.
+        No such name or file, or the file is not usable (see `read_motifs`) or could not be fetched; the message says
+        what to do.
     """
     entry = available().get(str(name_or_path))
     if entry is None:

@@ -1,4 +1,4 @@
-"""The shipped database: core-promoter and enhancer elements of flies, written from their published consensus."""
+"""The shipped database: core-promoter and enhancer elements of flies, built from their published consensus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IUPAC = {
     "A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
     "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
 }  # fmt: skip
-SURE = 0.97  # share of the consensus' letters: published sites deviate, and zeros would make any deviation fatal
+SURE = 0.97  # probability of the consensus' letters: published sites deviate from it, and zeros would rule them out
 
 
 def element_motifs(database: str) -> list[Motif]:
@@ -21,7 +21,7 @@ def element_motifs(database: str) -> list[Motif]:
     for row in read_table("core_promoter.tsv"):
         genes = row["symbol"].split("/") if row["symbol"] else []
         label, family = label_of(genes)
-        if label == row["symbol"]:  # no family's name: the element's own says more
+        if label == row["symbol"]:  # not in a family: the element's own name says more
             label = row["name"]
         ppm = consensus_ppm(row["consensus"])
         motifs.append(
@@ -31,17 +31,17 @@ def element_motifs(database: str) -> list[Motif]:
 
 
 def consensus_ppm(consensus: str, sure: float = SURE) -> Float[np.ndarray, "4 width"]:
-    """A PPM for an IUPAC consensus: the letters of each code share ``sure``, the others share the rest.
+    """A PPM ``(4, width)`` for an IUPAC consensus: the letters of each code share ``sure``, the others the rest.
 
     Raises
     ------
     MotifError
-        A letter is no IUPAC code.
+        A letter is not an IUPAC code.
     """
     ppm = np.empty((4, len(consensus)))
     for position, code in enumerate(consensus.upper()):
         if code not in IUPAC:
-            raise MotifError(f"consensus {consensus!r}: {code!r} is no IUPAC letter; use {''.join(IUPAC)}")
+            raise MotifError(f"consensus {consensus!r}: {code!r} is not an IUPAC letter; use {''.join(IUPAC)}")
         allowed = np.array([base in IUPAC[code] for base in "ACGT"])
         share = 1.0 if allowed.all() else sure
         ppm[:, position] = np.where(allowed, share / allowed.sum(), (1 - share) / max(1, (~allowed).sum()))

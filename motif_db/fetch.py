@@ -30,8 +30,8 @@ def find_or_fetch(
     Raises
     ------
     MotifError
-        ``motif_dir`` is no folder; the file is nowhere and may not or cannot be fetched, or what was fetched is
-        not what was published. Says how to get it by hand.
+        ``motif_dir`` is not a folder; the file is missing and must not or cannot be fetched; or the fetched file is not
+        the published one. The message says how to get it by hand.
     """
     if motif_dir is not None:
         if not Path(motif_dir).is_dir():
@@ -43,19 +43,19 @@ def find_or_fetch(
     if cached.is_file() and _sha256(cached.read_bytes()) == entry.sha256:
         return cached
     address = address or entry.source
-    by_hand = f"get {address} by hand, unpack {entry.member} (plain or .gz) into a folder and name it with --motif-dir"
+    by_hand = f"get {address} by hand, unpack {entry.member} (plain or .gz) into a folder and give it as --motif-dir"
     if not download:
-        raise MotifError(f"{entry.name}: {entry.file} is not here and the network may not be used; {by_hand}")
+        raise MotifError(f"{entry.name}: {entry.file} is missing and the network may not be used; {by_hand}")
     try:
         return _fetch(entry, cached, address)
     except (OSError, ValueError, EOFError, KeyError, tarfile.TarError) as error:
-        # requests' errors are OSErrors; pooch raises ValueError for an address that it cannot read
+        # requests' errors are OSErrors; pooch raises ValueError for an address that it cannot parse
         reason = " ".join(str(error).split())
         raise MotifError(f"{entry.name}: could not be fetched ({reason}); {by_hand}") from error
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """The folder for downloads, not made yet."""
+    """The folder for downloads; it need not exist yet."""
     if cache is not None:
         return Path(cache)
     import pooch
@@ -64,11 +64,11 @@ def cache_folder(cache: str | Path | None = None) -> Path:
 
 
 def _fetch(entry: Entry, target: Path, address: str) -> Path:
-    """Fetch the archive, take out what the catalogue knows, and put it in place once it is checked."""
+    """Fetch the archive, extract the files that the catalogue lists, and put them in place once they are checked."""
     log.info("fetching %s from %s", entry.title, address)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        # The archive's own checksum changes with every release of it; what counts is the file inside.
+        # The checksum of the archive changes with each of its releases; what counts is the file inside.
         archive = Path(folder) / "archive.tgz"
         _download(address, archive, entry.title)
         with tarfile.open(archive) as tar:
@@ -77,7 +77,7 @@ def _fetch(entry: Entry, target: Path, address: str) -> Path:
             others = [other for other in available().values() if other.source == entry.source and other != entry]
             found = [(other, _member(tar, other)) for other in others if other.member in tar.getnames()]
         if (sha256 := _sha256(content)) != entry.sha256:
-            raise ValueError(f"{entry.member} has sha256 {sha256}, published is {entry.sha256}")
+            raise ValueError(f"{entry.member} has sha256 {sha256}, expected {entry.sha256}")
         for known, known_content in [(entry, content), *found]:
             if _sha256(known_content) == known.sha256:
                 unfinished = Path(folder) / known.file
@@ -107,7 +107,7 @@ def _download(address: str, path: Path, what: str) -> None:
 
 
 def _member(tar: tarfile.TarFile, entry: Entry) -> bytes:
-    """The content of one file of the archive; nothing is ever unpacked to a path that the archive names."""
+    """The content of one file of the archive; nothing is ever unpacked to a path given by the archive."""
     member = tar.extractfile(entry.member)
     if member is None:
         raise ValueError(f"{entry.member} in the archive is not a file")

@@ -1,4 +1,4 @@
-"""Motif files in MEME, JASPAR and TRANSFAC format, plain or gzipped, told apart by what is in them.
+"""Motif files in MEME, JASPAR and TRANSFAC format, plain or gzipped, recognised by their content.
 
 Formats: https://meme-suite.org/meme/doc/meme-format.html, https://jaspar.elixir.no/docs,
 http://gene-regulation.com/pub/databases/transfac/doc/matrix1SM.html.
@@ -20,7 +20,7 @@ from jaxtyping import Float
 from motif_db.motif import Motif, MotifError
 
 GZIP_MAGIC = b"\x1f\x8b"
-TOLERANCE = 0.01  # how far a row of probabilities may be from 1; more is a mistake, not rounding
+TOLERANCE = 0.01  # how far the sum of probabilities may be from 1; more is a mistake, not rounding
 SUFFIXES = re.compile(r"\.(gz|meme|txt|jaspar|pfm|transfac|tf|dat)$", re.IGNORECASE)
 
 Matrix = Float[np.ndarray, "width 4"]
@@ -37,18 +37,23 @@ def read_motifs(path: str | Path, database: str | None = None) -> list[Motif]:
     database
         What to call the database; the file's name without its suffixes if not given.
 
+    Returns
+    -------
+    list of Motif
+        In the order of the file, as PPMs ``(4, width)``.
+
     Raises
     ------
     MotifError
-        The file is missing, unreadable or in no known format, holds no motif, is not about DNA, or has a matrix
-        that is empty, negative, not finite or whose probabilities do not sum to 1. Names file and motif.
+        The file is missing, unreadable or in no known format, has no motif, is not about DNA, or has a matrix that is
+        empty, negative, not finite or whose probabilities do not sum to 1. The message names file and motif.
     """
     path = Path(path)
     return parse_motifs(read_unpacked(path), str(path), database or database_name(path))
 
 
 def parse_motifs(content: bytes, source: str, database: str) -> list[Motif]:
-    """Parse the unpacked bytes of a motif file; ``source`` is what errors call it. Raises as `read_motifs`."""
+    """Parse the unpacked bytes of a motif file; ``source`` is its name in errors, which are those of `read_motifs`."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -85,13 +90,13 @@ def checked_ppm(rows: np.ndarray, where: str, is_counts: bool) -> Float[np.ndarr
     ------
     MotifError
         No row; a value that is negative or not finite; probabilities whose sum is further than 0.01 from 1;
-        counts that are all zero. ``where`` begins the message.
+        counts that are all zero. The message starts with ``where``.
     """
     if len(rows) == 0:
         raise MotifError(f"{where} has an empty matrix; remove it or give its rows")
     if not np.isfinite(rows).all() or (rows < 0).any():
         row = int(np.flatnonzero(~np.isfinite(rows).all(axis=1) | (rows < 0).any(axis=1))[0])
-        raise MotifError(f"{where}: position {row + 1} has a value that is negative or no number; correct it")
+        raise MotifError(f"{where}: position {row + 1} has a value that is negative or not a number; correct it")
     sums = rows.sum(axis=1)
     wrong = np.flatnonzero(sums <= 0 if is_counts else np.abs(sums - 1) > TOLERANCE)
     if len(wrong):
@@ -101,14 +106,14 @@ def checked_ppm(rows: np.ndarray, where: str, is_counts: bool) -> Float[np.ndarr
 
 
 def read_unpacked(path: Path) -> bytes:
-    """The bytes of a file, unpacked if they are gzip. Raises MotifError if it cannot be read."""
+    """The bytes of a file, unpacked if gzipped. Raises MotifError if it cannot be read."""
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
     except FileNotFoundError as error:
         raise MotifError(f"{path}: no such motif file; check the path") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise MotifError(f"{path}: not a whole gzip file ({error}); fetch it again") from error
+        raise MotifError(f"{path}: not a complete gzip file ({error}); fetch it again") from error
     except OSError as error:
         raise MotifError(f"{path}: cannot be read ({error.strerror}); give a readable motif file") from error
 
@@ -121,7 +126,7 @@ def _numbers(line: str) -> list[float] | None:
 
 
 def _meme(text: str, source: str) -> Iterator[Named]:
-    """Biopython's reader drops the second name and rounds to counts; memelite's keeps one of two like-named."""
+    """Biopython's reader drops the second name and rounds to counts; memelite's keeps one of two with the same id."""
     header, *blocks = re.split(r"^MOTIF\b", text, flags=re.MULTILINE)
     alphabet = re.search(r"^ALPHABET\s*(?:=\s*(\S*)|(.*))", header, re.MULTILINE)
     if alphabet and not (alphabet[1] == "ACGT" or re.search(r"\bDNA\b", alphabet[2] or "")):
@@ -133,7 +138,7 @@ def _meme(text: str, source: str) -> Iterator[Named]:
 
 def _meme_motif(block: str, number: int, source: str) -> Named:
     first, *lines = block.splitlines()
-    # MEME's own output goes on after the names: "MOTIF ACGTG MEME-1<TAB>width = 5 ..."
+    # MEME's own output continues after the names: "MOTIF ACGTG MEME-1<TAB>width = 5 ..."
     names = re.split(r"\s+width\s*=", first)[0].split(None, 1)
     if not names:
         raise MotifError(f"{source}: motif {number} has no id after 'MOTIF'; give it one")
@@ -162,7 +167,7 @@ def _meme_motif(block: str, number: int, source: str) -> Named:
 
 
 def _jaspar(text: str, source: str) -> Iterator[Named]:
-    """Biopython's reader cuts names at a space and reports nothing about a bad row, so it is not used."""
+    """Biopython's reader cuts names at a space and does not report bad rows, so it is not used."""
     blocks = re.split(r"^>", text.lstrip(), flags=re.MULTILINE)[1:]
     for number, block in enumerate(blocks, start=1):
         header, *lines = [*block.splitlines(), ""]
@@ -171,7 +176,9 @@ def _jaspar(text: str, source: str) -> Iterator[Named]:
             raise MotifError(f"{source}: motif {number} has no id after '>'; give it one")
         rows = [_numbers(re.sub(r"[\[\]]|^\s*[ACGT]\b", " ", line)) for line in lines if line.strip()]
         if len(rows) != 4 or None in rows or len({len(row or []) for row in rows}) != 1:
-            raise MotifError(f"{source}: motif {words[0]!r} is not 4 rows of as many counts, in the order ACGT")
+            raise MotifError(
+                f"{source}: motif {words[0]!r} is not 4 rows with the same number of counts, in the order ACGT"
+            )
         name = words[1].strip() if len(words) > 1 else ""
         yield words[0], name, np.array(rows, dtype=np.float64).T.reshape(-1, 4)
 

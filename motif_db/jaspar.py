@@ -1,4 +1,4 @@
-"""JASPAR out of the pyjaspar package, which carries the whole database: no network."""
+"""JASPAR from the pyjaspar package, which contains the complete database: no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUP = {"jaspar-insects": "insects", "jaspar-vertebrates": "vertebrates"}
 
 
 def jaspar_motifs(entry: Entry) -> list[Motif]:
-    """The latest version of every CORE profile of the entry's taxonomic group and release; family: JASPAR's class."""
+    """The latest version of every CORE profile of the entry's taxonomic group and release; family is JASPAR's class."""
     motifs = []
     for profile in jaspar_profiles(entry.release.split()[0], GROUP[entry.name]):
         rows = np.array([profile.counts[base] for base in "ACGT"], dtype=np.float64).T
@@ -27,7 +27,7 @@ def jaspar_motifs(entry: Entry) -> list[Motif]:
 def jaspar_profiles(
     release: str, group: str, collections: tuple[str, ...] = ("CORE",), all_versions: bool = False
 ) -> list:
-    """pyjaspar's own objects, in a fixed order. They carry UniProt accessions in ``acc``."""
+    """pyjaspar's own objects, in a fixed order. Their ``acc`` has the UniProt accessions."""
     from Bio import BiopythonWarning
     from pyjaspar import jaspardb
 

@@ -17,9 +17,9 @@ class Motif:
     """A motif as its database gives it, and the name that people use.
 
     ``id`` and ``name`` are the database's own two names (``MOTIF id altname``); ``label`` is what people call the
-    factor (gene symbol, or family and symbol, such as ``zld`` or ``GATA (srp)``), and ``label_source`` tells how
-    that was found. ``symbol``, ``family`` and ``flybase`` (gene symbol, ``GATA``, ``FBgn0003507``) are empty where
-    unknown; the members of a dimer are joined by ``/``, their families by `` / ``. Where ``aliases.tsv`` knows no
+    factor (gene symbol, or family and symbol, such as ``zld`` or ``GATA (srp)``), and ``label_source`` says
+    how that was found. ``symbol``, ``family`` and ``flybase`` (gene symbol, ``GATA``, ``FBgn0003507``) are empty where
+    unknown; the members of a dimer are joined by ``/``, their families by `` / ``. Where ``aliases.tsv`` has no
     family, that of a JASPAR profile is its class there. ``ppm`` has rows ACGT and columns that sum to 1.
     """
 

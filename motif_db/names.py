@@ -1,6 +1,6 @@
 """What people call the factor behind a database's motif.
 
-The order of trust, told in each motif's ``label_source``: the database's own gene name; for OnTheFly, which has
+In order of trust, recorded in each motif's ``label_source``: the database's own gene name; for OnTheFly, which has
 none, the table ``onthefly_names.tsv`` (made by ``tools/build_onthefly_names.py``); and ``aliases.tsv`` for the
 names of families (kay and Jra are AP-1). A family's name is followed by the member's symbol: ``GATA (srp)``.
 """
@@ -26,7 +26,7 @@ ISOFORM = re.compile(r"[-_](P[A-Z]|F\d+-\d+|Cl\d|Z\d|II|[FM])$")  # br-PE, crol_
 
 @dataclass(frozen=True)
 class Alias:
-    """A row of ``aliases.tsv``; ``common_name`` is empty where people say the symbol."""
+    """A row of ``aliases.tsv``; ``common_name`` is empty where people use the symbol."""
 
     symbol: str
     common_name: str
@@ -37,7 +37,7 @@ class Alias:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A row of ``onthefly_names.tsv``: which gene an OnTheFly motif stands for, and how that is known."""
+    """A row of ``onthefly_names.tsv``: which gene an OnTheFly motif belongs to, and how that is known."""
 
     id: str
     entry: str
@@ -50,14 +50,14 @@ class Resolved:
 def labelled(motifs: list[Motif], fly: bool = True) -> list[Motif]:
     """Give motifs their label, symbol, family and FlyBase id, from their own two names only.
 
-    A user's own file is treated by what its ids look like, so a copy of a known database gets the same labels.
-    Where ``fly`` is False the names are taken as they are: the mouse's Six4 is not the fly's.
+    What is done depends on what the ids look like, so a user's copy of a known database gets the same labels. If
+    ``fly`` is False the names are used unchanged: the mouse's Six4 is not the fly's.
     """
     return [_labelled(motif) if fly else _as_named(motif) for motif in motifs]
 
 
 def label_of(symbols: Iterable[str]) -> tuple[str, str]:
-    """The label and the family of one gene or of a dimer: ``AP-1 (kay/Jra)``, ``twi/da``, ``SREBP``."""
+    """The label and the family of one gene or of a dimer; labels look like ``AP-1 (kay/Jra)``, ``twi/da``."""
     symbols = list(dict.fromkeys(symbols))
     known = [aliases()[symbol] for symbol in symbols if symbol in aliases()]
     common = {alias.common_name for alias in known}

@@ -1,4 +1,4 @@
-"""Which motifs are the same matrix, give or take a shift, a strand and trimmed ends."""
+"""Which motifs have the same matrix, up to a shift, the strand and trimmed ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from motif_db.motif import Motif
 
-SAME = 0.05  # root mean squared distance per column; matrices from the same sites stay below, relatives seldom
+SAME = 0.05  # RMS distance per column; matrices from the same sites are below it, related ones rarely
 
 
 def distances(
@@ -17,13 +17,13 @@ def distances(
 ) -> tuple[Float[np.ndarray, "q t"], Int[np.ndarray, "q t"]]:
     """How far apart the matrices are at their best alignment, on either strand.
 
-    Only alignments are considered that overlap by ``min_overlap`` columns and by 80 % of the shorter motif (by
-    all of it if it is shorter than ``min_overlap``).
+    Only alignments with an overlap of ``min_overlap`` columns and of 80 % of the shorter motif are considered (all of
+    it if it is shorter than ``min_overlap``).
 
     Returns
     -------
     distance
-        Root of the mean squared Euclidean distance of aligned columns; 0 the same, 1.4 at most; infinite where no
+        Root of the mean squared Euclidean distance of aligned columns: 0 if identical, at most 1.4; infinite where no
         alignment is allowed.
     overlap
         Aligned columns there.
@@ -47,8 +47,20 @@ def distances(
 def group_duplicates(motifs: Sequence[Motif], tolerance: float = SAME) -> list[list[int]]:
     """Group motifs whose matrices are nearly identical, such as one matrix in several databases.
 
-    Every motif joins the first group whose first member is within ``tolerance`` (see `distances`), so that nothing
-    chains. Groups, and indices within them, keep the order of ``motifs``: put the preferred database first.
+    Every motif joins the first group whose first member is within ``tolerance`` (see `distances`), so that groups do
+    not chain. Groups, and indices within them, keep the order of ``motifs``: put the preferred database first.
+
+    Parameters
+    ----------
+    motifs
+        Of any databases.
+    tolerance
+        Root of the mean squared distance of aligned columns.
+
+    Returns
+    -------
+    list of list of int
+        Indices into ``motifs``, one list per group; a motif without duplicates is alone in its group.
     """
     near = distances(motifs, motifs)[0] <= tolerance
     groups: list[list[int]] = []

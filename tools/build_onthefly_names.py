@@ -1,8 +1,8 @@
-"""Work out which gene each OnTheFly motif stands for, once: ``python tools/build_onthefly_names.py --motif-dir DIR``.
+"""Work out which gene each OnTheFly motif belongs to, once: ``python tools/build_onthefly_names.py --motif-dir DIR``.
 
 OnTheFly names its motifs by UniProt entry or FlyBase protein and assay. The table that this writes,
-``data/onthefly_names.tsv``, holds names and evidence only, no matrix, so that nobody needs the other databases to
-read the names. The ways, in the order of trust:
+``data/onthefly_names.tsv``, has names and evidence only, no matrix, so that nobody needs the other databases to
+read the names. The ways, in order of trust:
 
 * ``UniProt entry name``: a mnemonic that stands for a gene (``TWIST_DROME``), from ``data/uniprot_entries.tsv``;
 * ``UniProt accession in JASPAR``: a JASPAR profile of that accession, in any release that pyjaspar carries;
@@ -13,8 +13,8 @@ read the names. The ways, in the order of trust:
 * ``same matrix in OnTheFly``: the same numbers as an OnTheFly motif that one of the above resolved;
 * ``same entry in OnTheFly``: another assay of the same protein was resolved.
 
-It also fills in the FlyBase ids that ``data/aliases.tsv`` lacks, from the ids under which FlyFactorSurvey files single
-genes. Those are of 2010 to 2013; where FlyBase has replaced one since, it still leads to the gene there.
+It also fills in the FlyBase ids that ``data/aliases.tsv`` lacks, from the ids that FlyFactorSurvey uses for single
+genes. Those are from 2010 to 2013; where FlyBase has replaced one since, the old id still leads to the gene there.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def resolve(onthefly: list[Motif], others: list[Motif], accessions: dict[str, tu
     _fill(rows, _by_matrix(onthefly, others))
     _fill(rows, _by_same_matrix(onthefly, rows))
     _fill(rows, _by_same_entry(rows))
-    _fill(rows, _by_same_matrix(onthefly, rows))  # once more, with what the entries gave
+    _fill(rows, _by_same_matrix(onthefly, rows))  # again, with what the entries added
     ids = _flybase_ids(others)
     return [replace(row, flybase=_flybase(row.symbol, ids)) for row in rows]
 
@@ -183,7 +183,7 @@ def _by_matrix(onthefly: list[Motif], others: list[Motif]) -> dict[int, tuple[st
 
 
 def _widest(symbols: set[str]) -> str:
-    """The one symbol, or the dimer that holds all the others (JASPAR gives some dimers one gene); else nothing."""
+    """The one symbol, or the dimer that holds all the others (JASPAR lists some dimers as one gene); else empty."""
     for symbol in symbols:
         if all(set(other.split("/")) <= set(symbol.split("/")) for other in symbols):
             return symbol
@@ -224,12 +224,12 @@ def _by_same_entry(rows: list[Resolved]) -> dict[int, tuple[str, str, str]]:
 
 
 def _protein(row: Resolved) -> str:
-    """What ties a protein's motifs together: its entry, or OnTheFly's own number where the name is missing."""
+    """What a protein's motifs have in common: its entry, or OnTheFly's own number where the name is missing."""
     return row.entry or row.id.partition(".")[0]
 
 
 def _flybase_ids(others: list[Motif]) -> dict[str, str]:
-    """Gene symbol to FlyBase id: curated, else the id under which FlyFactorSurvey files the gene alone."""
+    """Gene symbol to FlyBase id: curated, else the id that FlyFactorSurvey uses for the gene alone."""
     ids = {}
     for motif in others:
         match = FLYFACTOR_ID.fullmatch(motif.id)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 
 log = logging.getLogger(__name__)
 TAG = re.compile(r"O|[BIESLU]-\S+")
@@ -167,7 +167,7 @@ def _fetch(corpus: Corpus, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     name = corpus.sha256[:16] + ".download"
     fetched = Path(pooch.retrieve(corpus.address, f"sha256:{corpus.sha256}", fname=name, path=target.parent))
-    with whole(target) as unfinished:
+    with atomic_write(target) as unfinished:
         unfinished.write_bytes(_member(fetched, corpus.member) if corpus.member else fetched.read_bytes())
     fetched.unlink()
     return target

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from l2g_core.align.options import DISCREPANCIES
+from l2g_core.errors import missing_extra
 
 N_KERNELS = 5  # bandwidths 1/4, 1/2, 1, 2 and 4 times the mean squared distance
 
@@ -90,9 +91,17 @@ def transport(a: Float[Tensor, "n width"], b: Float[Tensor, "m width"]) -> Scala
 
 
 def _moved(cost: Float[Tensor, "n m"]) -> Scalar:
-    """The least total cost of moving equal weights on the rows to equal weights on the columns."""
-    import ot
+    """The least total cost of moving equal weights on the rows to equal weights on the columns.
 
+    Raises
+    ------
+    InputError
+        POT is not installed.
+    """
+    try:
+        import ot
+    except ImportError as error:
+        raise missing_extra("OTDD", "POT", "otdd") from error
     n, m = cost.shape
     plan = ot.emd(ot.unif(n), ot.unif(m), cost.detach().cpu().numpy())
     return (torch.from_numpy(plan).to(cost) * cost).sum()

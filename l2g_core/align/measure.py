@@ -10,11 +10,12 @@ from torch import Tensor
 
 from l2g_core.align.discrepancy import discrepancy
 from l2g_core.align.options import Points
-from l2g_core.align.points import dna_points, encoded, label_groups
+from l2g_core.align.points import dna_points, label_groups
 from l2g_core.align.text import TextReference
 from l2g_core.datasets import Labelled
 from l2g_core.evaluation.predict import device_of
 from l2g_core.model.l2g import L2G, sequence_lengths
+from l2g_core.training.loop import encoded
 
 MEASURED = 512  # points of each side
 BATCH = 64

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
-from l2g_core.errors import InputError
+from l2g_core.errors import InputError, missing_extra
 from l2g_core.training.options import MAX_SHIFT
 
 Points = Literal["tokens", "mean"]
@@ -17,6 +18,7 @@ DISCREPANCIES = {
     "otdd": "l2g_core.align.discrepancy:otdd",
     "otdd-exact": "l2g_core.align.discrepancy:otdd_exact",
 }
+NEEDS_POT = ("otdd", "otdd-exact")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class AlignOptions:
     def __post_init__(self) -> None:
         if self.discrepancy not in DISCREPANCIES:
             raise InputError(f"no discrepancy {self.discrepancy!r}; there are {', '.join(DISCREPANCIES)}")
+        if self.discrepancy in NEEDS_POT and find_spec("ot") is None:  # said now, not after hours of stage 1
+            raise missing_extra(f"--discrepancy {self.discrepancy}", "POT", "otdd")
         if self.alpha and self.first_aligned >= self.epochs:
             raise InputError(
                 f"{self.epochs} epochs leave none to align in after the first {self.task_first:.0%}; "

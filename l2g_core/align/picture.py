@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 
 SHOWN = 150  # points of each kind in a panel
 TEXT_COLOR, DNA_COLOR = "#8a8a8a", "#c2410c"
@@ -33,7 +33,7 @@ def draw_embeddings(
     for panel, points, caption in zip(panels, dna, captions, strict=True):
         _draw_panel(panel, text[:SHOWN], points[:SHOWN], caption, seed)
     panels[0].legend(loc="upper left", frameon=True, fontsize="small")
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         figure.savefig(unfinished, format="png", metadata={"Software": None})
 
 

@@ -7,19 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from l2g_core.align.options import Points
-from l2g_core.datasets import Labelled
-from l2g_core.dna import one_hot
 from l2g_core.model.l2g import masked_mean
 
 N_GROUPS = 5  # of DNA by its measured values, where there are no classes
-
-
-def encoded(
-    data: Labelled, rows: Int[Tensor, " batch"], length: int, device: str | torch.device
-) -> Float[Tensor, "batch 4 length"]:
-    """Some rows as one-hot arrays of this length (bp)."""
-    letters = [data.data.sequences[row] for row in rows.tolist()]
-    return torch.from_numpy(one_hot(letters, length)).to(device).float()
 
 
 def dna_points(

@@ -11,9 +11,7 @@ and 80 % of the epochs).
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -28,9 +26,9 @@ from l2g_core.align.discrepancy import discrepancy
 from l2g_core.align.measure import Snapshot, discrepancies, of_text_itself, take_snapshot
 from l2g_core.align.options import EMBEDDER, RECORD, AlignOptions
 from l2g_core.align.picture import draw_embeddings
-from l2g_core.align.points import dna_points, encoded, label_groups
+from l2g_core.align.points import dna_points, label_groups
 from l2g_core.align.text import TextReference
-from l2g_core.console import out_of_memory_explained, progress, writable_folder
+from l2g_core.console import out_of_memory_explained, writable_folder
 from l2g_core.datasets import Labelled
 from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
@@ -40,13 +38,13 @@ from l2g_core.evaluation.metrics import METRICS, TASK_METRIC
 from l2g_core.evaluation.predict import default_device, predict
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.l2g import EMBEDDING_PARTS, L2G, masked_mean, sequence_lengths
-from l2g_core.runs.files import whole, write_json
-from l2g_core.runs.state import restore_state, seeded_epoch, store_state
-from l2g_core.training.augment import augment
+from l2g_core.runs.files import atomic_write, read_json, write_json
+from l2g_core.runs.identity import Identity, claim
+from l2g_core.training.loop import EpochLoop, LoopSettings, in_words
 from l2g_core.training.loss import task_loss
 
-log = logging.getLogger(__name__)
 PICTURE, STATE = "embeddings.png", "training.safetensors"
+LATER = ("backbone_training", "backbone_layers", "lora_rank", "lora_alpha", "average_strands", "units")
 
 
 def align(
@@ -58,6 +56,7 @@ def align(
     *,
     device: str | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
     """Pre-train the embedder of ``L2G(config)`` and write it to ``folder`` for stage 3.
@@ -70,8 +69,9 @@ def align(
         Rows with splits ``train`` and ``val``; NaN labels do not count. Test rows are never read.
     text
         From ``text_reference``, of the same language model.
-    resume
-        Go on from the last finished epoch found in ``folder``; the result is that of an unbroken run.
+    resume, overwrite
+        What to do where ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). A resumed
+        training continues from the last finished epoch; the result is that of an unbroken run.
 
     Returns
     -------
@@ -82,102 +82,98 @@ def align(
     Raises
     ------
     InputError
-        The text is of another language model, ``folder`` holds a run with other options or data, training diverges,
+        The text is of another language model, ``folder`` holds unfinished or other work, training diverges,
         or the device's memory is too small.
     """
     options, folder = options or AlignOptions(), writable_folder(folder)
     check_labels(data, config.task, len(config.targets))
     check_metric(options.metric, config.task)
-    aligner = _Aligner(config, data, text, options, folder, device or default_device())
-    if not (resume and aligner.restore()):
-        aligner.forget()
-    with out_of_memory_explained("--batch-size or --points"):
-        for epoch in progress(
-            range(aligner.epoch, options.epochs), "pre-training (epochs)", options.epochs, shown, aligner.epoch
-        ):
-            aligner.run_epoch(epoch)
-        return aligner.finish()
+    identity = identity_of(config, data, text, options)
+    files, partial = [folder / name for name in (EMBEDDER, RECORD, PICTURE)], [folder / STATE]
+    with claim(folder, identity, files, partial=partial, resume=resume, overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return read_json(folder / RECORD, "l2g align")
+        with out_of_memory_explained("--batch-size or --points"):
+            aligner = _Aligner(config, data, text, options, folder, device or default_device(), shown)
+            aligner.restore()
+            aligner.run()
+            aligner.finish()
+        return read_json(folder / RECORD, "l2g align")
 
 
-class _Aligner:
+def identity_of(config: L2GConfig, data: Labelled, text: TextReference, options: AlignOptions) -> Identity:
+    """What stage 2 depends on; how the transformer learns (``LATER``) is nothing to it."""
+    model = {name: value for name, value in asdict(config).items() if name not in LATER}
+    content = {"options": asdict(options), "config": model, "text": text.provenance,
+               "data": {"sha256": data.sha256, "validation": data.split_source}}  # fmt: skip
+    return Identity("l2g align", content)
+
+
+class _Aligner(EpochLoop):
     """The state of one run, as it is stored after every epoch."""
 
+    NAME = "pre-training"
+    model: L2G
+
     def __init__(
-        self, config: L2GConfig, data: Labelled, text: TextReference, options: AlignOptions, folder: Path, device: str
-    ):
+        self, config: L2GConfig, data: Labelled, text: TextReference, options: AlignOptions, folder: Path, device: str,
+        shown: bool,
+    ):  # fmt: skip
         torch.manual_seed(options.seed)
         self.config, self.options, self.folder, self.data, self.text = config, options, folder, data, text
-        self.model = L2G(replace(config, backbone_training="none")).to(device)
-        if text.embeddings.shape[1] != self.model.width:
+        model = L2G(replace(config, backbone_training="none")).to(device)
+        if text.embeddings.shape[1] != model.width:
             raise InputError(
                 f"the text embeddings are {text.embeddings.shape[1]} wide and {config.backbone!r} is "
-                f"{self.model.width}; take both from one language model"
+                f"{model.width}; take both from one language model"
             )
-        self.device = device
-        check_lengths(data.data, self.model.shortest, self.model.longest)
-        self.train = labelled_rows(data.split("train"), config.task)
+        check_lengths(data.data, model.shortest, model.longest)
+        optimizer = torch.optim.SGD(
+            model.parameters(), options.learning_rate,
+            momentum=options.momentum, weight_decay=options.weight_decay,
+        )  # fmt: skip
+        settings = LoopSettings(
+            epochs=options.epochs, batch_size=options.batch_size, seed=options.seed, length=model.longest,
+            max_shift=options.max_shift if options.augment else None, device=device, state=folder / STATE,
+            identity=identity_of(config, data, text, options), shown=shown,
+        )  # fmt: skip
+        super().__init__(model, optimizer, labelled_rows(data.split("train"), config.task), settings)
         self.val = labelled_rows(data.split("val"), config.task)
         self.y = torch.from_numpy(self.train.labels)
         self.groups = label_groups(self.y, config.task)
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(), options.learning_rate,
-            momentum=options.momentum, weight_decay=options.weight_decay,
-        )  # fmt: skip
         self.metric = options.metric or TASK_METRIC[config.task]
-        self.epoch = 0
-        self.history: list[dict[str, Any]] = []
+        self.alpha = 0.0
         self.before = self._snapshot()
         self.measured = {
             "text_itself": of_text_itself(text, options.discrepancy, options.seed),
             "before": discrepancies(self.before, options.discrepancy),
         }
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        return {
-            "options": asdict(self.options), "config": asdict(self.config), "text": self.text.provenance,
-            "data": self.data.sha256, "targets": self.data.targets,
-        }  # fmt: skip
+    def facts(self) -> dict[str, Any]:
+        return {"measured": self.measured}
 
-    def forget(self) -> None:
-        """Remove what an earlier run left: its embedder must not pass for this one's."""
-        for name in (STATE, RECORD, EMBEDDER, PICTURE):
-            (self.folder / name).unlink(missing_ok=True)
+    def take_facts(self, facts: Mapping[str, Any]) -> None:
+        self.measured = facts["measured"]
 
-    def restore(self) -> bool:
-        """Take up the state that an earlier run left, if it did and if it is the same run; whether it did."""
-        facts = restore_state(self.folder / STATE, {"model": self.model}, self.optimizer, self.identity)
-        if facts is not None:
-            self.epoch, self.history, self.measured = facts["epoch"], facts["history"], facts["measured"]
-        return facts is not None
-
-    def run_epoch(self, epoch: int) -> None:
-        """Train on every row once, score the validation split, store embedder and state."""
-        start = time.monotonic()
+    def begin(self, epoch: int) -> None:
         if epoch == self.options.first_aligned:
             self.measured["task_only"] = discrepancies(self._snapshot(), self.options.discrepancy)
-        alpha = self.options.alpha_in(epoch)
+        self.alpha = self.options.alpha_in(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate_in(epoch)
-        losses = np.array([self._step(alpha, *batch) for batch in self._batches(epoch)])
-        if not np.isfinite(losses).all():
-            raise InputError(f"the loss is no number any more in epoch {epoch + 1}: training diverges; lower --lr")
-        self.history.append(self._row(epoch, alpha, *losses.mean(axis=0).tolist()))
-        self.epoch = epoch + 1
-        self._tell(self.history[-1], len(self.train) / (time.monotonic() - start))
-        if self.best()["epoch"] == self.epoch:
-            self._save_embedder()
-        self.store()
 
-    def _row(self, epoch: int, alpha: float, task: float, distance: float) -> dict[str, Any]:
+    def conclude(self, epoch: int, losses: list[tuple[float, float]]) -> dict[str, Any]:
         """What the history tells of an epoch; a discrepancy is None where it does not count and is not computed."""
+        if not np.isfinite(losses).all():
+            raise InputError(f"NaN loss: the loss is not finite in epoch {epoch + 1}, training diverges; lower --lr")
+        task, distance = np.array(losses).mean(axis=0).tolist()
+        alpha = self.alpha
         outputs = predict(self.model, self.val.data.sequences, self.model.longest)
         loss = float(task_loss(torch.from_numpy(outputs), torch.from_numpy(self.val.labels), self.config.task))
         name = self.options.discrepancy
         held_out = discrepancies(self._snapshot(), name)[name] if alpha else 0.0
         scores = named_scores(self.val, METRICS[self.metric](self.val.labels, outputs))
         return {
-            "epoch": epoch + 1,
             "alpha": alpha,
             "task_loss": task,
             "discrepancy": distance if alpha else None,
@@ -188,24 +184,23 @@ class _Aligner:
             "scores": scores,
         }
 
-    def _tell(self, row: dict[str, Any], speed: float) -> None:
-        log.info(
-            "epoch %d/%d: task loss %.4f, %s %s, validation %s %s, %.0f sequences/s",
-            row["epoch"], self.options.epochs, row["task_loss"], self.options.discrepancy,
-            "off" if row["discrepancy"] is None else f"{row['discrepancy']:.4f}",
-            self.metric, "not defined" if row["score"] is None else f"{row['score']:.4f}", speed,
-        )  # fmt: skip
+    def describe(self, row: Mapping[str, Any]) -> str:
+        distance = "off" if row["discrepancy"] is None else f"{row['discrepancy']:.4f}"
+        return (
+            f"task loss {row['task_loss']:.4f}, {self.options.discrepancy} {distance}, "
+            f"validation {self.metric} {in_words(row['score'])}"
+        )
+
+    def keep(self) -> None:
+        if self.best()["epoch"] == self.epoch:
+            self._save_embedder()
 
     def best(self) -> dict[str, Any]:
         """The epoch that is kept: the least loss on the validation rows among those that align, or all if none does."""
         aligned = [row for row in self.history if row["alpha"]]
         return min(aligned or self.history, key=lambda row: row["validation_loss"])
 
-    def store(self) -> None:
-        facts = {"epoch": self.epoch, "history": self.history, "measured": self.measured}
-        store_state(self.folder / STATE, {"model": self.model}, self.optimizer, facts, self.identity)
-
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> None:
         """Measure the embedder that was kept, draw it, and write the record."""
         from safetensors.torch import load_file
 
@@ -214,41 +209,27 @@ class _Aligner:
         self.measured["after"] = discrepancies(after, self.options.discrepancy)
         captions = [f"{when} stage 2 (MMD {self.measured[when]['mmd']:.3f})" for when in ("before", "after")]
         draw_embeddings(self.folder / PICTURE, after.text, [self.before.dna, after.dna], captions, self.options.seed)
-        record = self._record()
-        write_json(self.folder / RECORD, record)
-        return record
+        write_json(self.folder / RECORD, self._record())
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Int[Tensor, " batch"], torch.Generator]]:
-        """The training rows in a fresh order, augmented; depends on seed and epoch alone."""
-        generator = seeded_epoch(self.options.seed, epoch)
-        self.model.train()
-        for rows in torch.randperm(len(self.train), generator=generator).split(self.options.batch_size):
-            if len(rows) < 2:  # batch norm has no variance from one row
-                continue
-            x = encoded(self.train, rows, self.model.longest, self.device)
-            yield augment(x, generator, self.options.max_shift) if self.options.augment else x, rows, generator
-
-    def _step(
-        self, alpha: float, x: Float[Tensor, "batch 4 length"], rows: Int[Tensor, " batch"], generator: torch.Generator
-    ) -> tuple[float, float]:
+    def step(self, x: Float[Tensor, "batch 4 length"], rows: Int[Tensor, " batch"]) -> tuple[float, float]:
         """One update; the task loss and the discrepancy (0 where it is not computed)."""
         self.optimizer.zero_grad(set_to_none=True)
         tokens, mask = self.model.embed(x, sequence_lengths(x))
         outputs = self.model.head(masked_mean(tokens, mask))
-        task = task_loss(outputs, self.y[rows].to(self.device), self.config.task)
+        task = task_loss(outputs, self.y[rows].to(self.settings.device), self.config.task)
         loss, distance = self.options.beta * task, torch.zeros(())
-        if alpha:
-            dna, owners = dna_points(tokens, mask, self.options.dna_points, self.options.n_points, generator)
-            chosen = torch.randperm(len(self.text.labels), generator=generator)[: self.options.n_points]
+        if self.alpha:
+            dna, owners = dna_points(tokens, mask, self.options.dna_points, self.options.n_points, self.generator)
+            chosen = torch.randperm(len(self.text.labels), generator=self.generator)[: self.options.n_points]
             distance = self._discrepancy(dna, self.groups[rows][owners], chosen)
-            loss = loss + alpha * distance
+            loss = loss + self.alpha * distance
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.optimizer.step()
         return float(task.detach()), float(distance.detach())
 
     def _discrepancy(self, dna: Tensor, groups: Tensor, chosen: Tensor) -> Float[Tensor, ""]:
-        text = self.text.embeddings[chosen].to(self.device)
+        text = self.text.embeddings[chosen].to(self.settings.device)
         return discrepancy(self.options.discrepancy)(dna, text, groups, self.text.labels[chosen])
 
     def _snapshot(self) -> Snapshot:
@@ -262,7 +243,7 @@ class _Aligner:
             for k, v in self.model.state_dict().items()
             if k.startswith(EMBEDDING_PARTS)
         }
-        with whole(self.folder / EMBEDDER) as unfinished:
+        with atomic_write(self.folder / EMBEDDER) as unfinished:
             save_file(weights, unfinished)
 
     def _record(self) -> dict[str, Any]:

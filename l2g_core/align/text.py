@@ -25,7 +25,7 @@ from l2g_core.align.tokens import Tokenized, tokenized, vocabulary
 from l2g_core.errors import InputError
 from l2g_core.model.backbones import WordEmbeddings, load_word_embeddings
 from l2g_core.model.checkpoint import fingerprint
-from l2g_core.runs.files import file_sha256, whole
+from l2g_core.runs.files import atomic_write, file_sha256
 
 log = logging.getLogger(__name__)
 VOCABULARY_TAGS = 9  # as many tokens as the paper draws for the nine tags of CoNLL-2003
@@ -176,7 +176,7 @@ def _store(file: Path, reference: TextReference) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors = {"embeddings": reference.embeddings, "labels": reference.labels}
     content = json.dumps({"tags": reference.tags, "provenance": reference.provenance})
-    with whole(file) as unfinished:
+    with atomic_write(file) as unfinished:
         save_file(tensors, unfinished, metadata={"reference": content})
 
 

@@ -6,19 +6,36 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+import cloup
 
 from l2g_core.align.options import DISCREPANCIES, Points
-from l2g_core.commands.options import data_options, network_options, open_labelled, run_options, token_options
+from l2g_core.commands.options import (
+    backbone_option,
+    data_options,
+    dropout_option,
+    layers_option,
+    open_labelled,
+    output_options,
+    seed_option,
+    tokens_option,
+    weights_option,
+    width_option,
+)
+from l2g_core.console import PATH, device_option, result
 from l2g_core.model.embedders import EMBEDDERS
 
 
-@click.command()
+@cloup.command()
 @data_options
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write; stage 3's --start.")
-@click.option("--search", type=click.Path(path_type=Path), help="Folder of l2g search: take embedder and operators.")
+@output_options("Folder to write; stage 3's --start.")
+@click.option("--search", type=PATH, help="Folder of l2g search: take embedder and operators.")
 @click.option("--embedder", type=click.Choice(list(EMBEDDERS)), help="[default: --search's, or unet]")
-@network_options
-@token_options
+@width_option
+@backbone_option
+@dropout_option
+@layers_option
+@weights_option
+@tokens_option
 @click.option(
     "--text",
     default="vocabulary",
@@ -26,7 +43,7 @@ from l2g_core.model.embedders import EMBEDDERS
     help="Text to move towards: vocabulary (the language model's own words, no file needed), conll2003, jnlpba, or "
     "a file with one word and its tag (O, B-PER, I-PER) a line and a blank line after each sentence.",
 )
-@click.option("--text-dir", type=click.Path(path_type=Path), help="Where you keep conll2003 or jnlpba.")
+@click.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba.")
 @click.option("--per-tag", type=click.IntRange(1), default=350, show_default=True, help="Text tokens drawn per tag.")
 @click.option(
     "--discrepancy",
@@ -60,8 +77,9 @@ from l2g_core.model.embedders import EMBEDDERS
 @click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True)
 @click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True)
 @click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), default=0.9, show_default=True)
-@click.option("--cache", type=click.Path(path_type=Path), help="Where texts are kept.  [default: your user cache]")
-@run_options
+@click.option("--cache", type=PATH, help="Where texts are kept.  [default: your user cache]")
+@seed_option
+@device_option
 @click.pass_obj
 def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
     """Pre-train an embedder: learn the task, then look like text.
@@ -91,12 +109,23 @@ def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
         folder=given["text_dir"],
         cache=given["cache"],
     )
-    record = train(config, data, text, output, options, device=given["device"], resume=given["resume"], shown=shown)
+    record = train(
+        config,
+        data,
+        text,
+        output,
+        options,
+        device=given["device"],
+        resume=given["resume"],
+        overwrite=given["overwrite"],
+        shown=shown,
+    )
     for target, score in record["validation"].items():
         shown_score = "undefined" if score is None else f"{score:.4f}"
         click.echo(f"val\t{target}\t{record['metric']}\t{shown_score}")
     for when, value in record["mmd"].items():
         click.echo(f"mmd\t{when}\t{value:.4f}")
+    result(output, f"l2g finetune {table} --output model --start {output}")
 
 
 def _options(given: dict[str, Any]) -> Any:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from l2g_core.console import PATH
+
 COLUMNS = ("name", "task", "metric", "length", "rows", "here", "source", "licence", "what")
 
 
@@ -30,9 +32,7 @@ def datasets() -> None:
 
 @click.command()
 @click.argument("name")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Folder to put it in.  [default: the cache, where it is found]"
-)
+@click.option("--data-dir", type=PATH, help="Folder to put it in.  [default: the cache, where it is found]")
 @click.option("--address", help="Take the files from below this address instead of their publisher's.")
 @click.pass_obj
 def fetch(shown: bool, name: str, data_dir: Path | None, address: str | None) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from l2g_core.commands.options import PATH
-from l2g_core.console import device_option, progress, together, writable_file
+from l2g_core.console import PATH, device_option, overwrite_option, progress, together, writable_file
 
 if TYPE_CHECKING:
+    from l2g_core.datasets import Labelled
     from l2g_core.evaluation.evaluate import Evaluation
+    from l2g_core.model.checkpoint import SequenceModel
+    from l2g_core.runs.identity import Identity
 
 evaluation_options = together(
     click.option("--model", required=True, type=PATH, help="Checkpoint folder."),
@@ -30,6 +33,7 @@ evaluation_options = together(
         help="Drew the validation split, if the table has none.",
     ),
     device_option,
+    overwrite_option,
 )
 
 
@@ -37,20 +41,27 @@ evaluation_options = together(
 @evaluation_options
 @click.option("--output", type=PATH, help="JSON to write: the scores and what they mean.")
 @click.pass_obj
-def evaluate(shown: bool, output: Path | None, **given: Any) -> None:
+def evaluate(shown: bool, output: Path | None, overwrite: bool, **given: Any) -> None:
     """Score a model on labelled sequences.
 
     One line per target: split, target, metric, score.
     """
-    from l2g_core.runs.files import write_json
+    from l2g_core.runs.files import read_json, write_json
+    from l2g_core.runs.identity import claim
 
-    if output:
-        writable_file(output)
-    found = evaluated(shown, **given)
-    if output:
-        write_json(output, found.as_json())
-    for target, score in found.scores.items():
-        click.echo(f"{found.split}\t{target}\t{found.metric}\t{'undefined' if score is None else f'{score:.4f}'}")
+    question = _opened(**given)
+    if output is None:
+        _print_scores(question.answer(shown).as_json())
+        return
+    with claim(writable_file(output), question.identity("l2g evaluate"), [output], overwrite=overwrite) as claimed:
+        if not claimed.finished:
+            write_json(output, question.answer(shown).as_json())
+        _print_scores(read_json(output, "l2g evaluate"))
+
+
+def _print_scores(found: dict[str, Any]) -> None:
+    for target, score in found["scores"].items():
+        click.echo(f"{found['split']}\t{target}\t{found['metric']}\t{'undefined' if score is None else f'{score:.4f}'}")
 
 
 @click.command()
@@ -59,7 +70,7 @@ def evaluate(shown: bool, output: Path | None, **given: Any) -> None:
     "--output", required=True, type=PATH, help="File to write: .png, .svg or .pdf draws, .tsv has a row per sequence."
 )
 @click.pass_obj
-def export(shown: bool, output: Path, **given: Any) -> None:
+def export(shown: bool, output: Path, overwrite: bool, **given: Any) -> None:
     """Set predictions beside what was observed, as a picture or as a table.
 
     \b
@@ -69,16 +80,50 @@ def export(shown: bool, output: Path, **given: Any) -> None:
     """
     from l2g_core.evaluation.evaluate import write_predictions
     from l2g_core.evaluation.plots import draw_evaluation, picture_format
+    from l2g_core.runs.identity import claim
 
     as_table = writable_file(output).suffix.lower() == ".tsv"
     if not as_table:
         picture_format(output)
-    found = evaluated(shown, **given)
-    (write_predictions if as_table else draw_evaluation)(found, output)
+    question = _opened(**given)
+    with claim(output, question.identity("l2g export"), [output], overwrite=overwrite) as claimed:
+        if not claimed.finished:
+            (write_predictions if as_table else draw_evaluation)(question.answer(shown), output)
 
 
-def evaluated(
-    shown: bool,
+@dataclass(frozen=True)
+class _Question:
+    """A model and the rows that it is to be scored on."""
+
+    folder: Path
+    network: SequenceModel
+    data: Labelled
+    split: str
+    metric: str | None
+    batch_size: int
+
+    def identity(self, kind: str) -> Identity:
+        from l2g_core.model.checkpoint import checkpoint_files
+        from l2g_core.runs.identity import Identity
+
+        rows = {"sha256": self.data.sha256, "splits": self.data.split_source}
+        files = checkpoint_files(self.folder)
+        return Identity(kind, {"model": files, "data": rows, "split": self.split, "metric": self.metric})
+
+    def answer(self, shown: bool) -> Evaluation:
+        from l2g_core.console import out_of_memory_explained
+        from l2g_core.evaluation.evaluate import evaluate as run
+
+        rows = len(self.data) if self.split == "all" else self.data.splits.count(self.split)
+        n_batches = -(-rows // self.batch_size)
+        with out_of_memory_explained("--batch-size"):
+            return run(
+                self.network, self.data, self.split, self.metric, self.batch_size,
+                track=lambda starts: progress(starts, "predicting (batches)", n_batches, shown),
+            )  # fmt: skip
+
+
+def _opened(
     *,
     model: Path,
     table: Path,
@@ -88,10 +133,8 @@ def evaluated(
     batch_size: int,
     seed: int,
     device: str | None,
-) -> Evaluation:
-    from l2g_core.console import out_of_memory_explained
+) -> _Question:
     from l2g_core.datasets import open_dataset
-    from l2g_core.evaluation.evaluate import evaluate as run
     from l2g_core.evaluation.labels import columns_of
     from l2g_core.evaluation.predict import default_device
     from l2g_core.model.checkpoint import load
@@ -100,9 +143,4 @@ def evaluated(
     columns = columns_of(network.targets, network.config.task)
     data = open_dataset(str(table), data_dir=data_dir, targets=columns, seed=seed)
     network.to(device or default_device())
-    rows = len(data) if split == "all" else data.splits.count(split)
-    with out_of_memory_explained("--batch-size"):
-        return run(
-            network, data, split, metric, batch_size,
-            track=lambda starts: progress(starts, "predicting (batches)", -(-rows // batch_size), shown),
-        )  # fmt: skip
+    return _Question(model, network, data, split, metric, batch_size)

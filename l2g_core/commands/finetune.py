@@ -6,8 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+import cloup
 
-from l2g_core.commands.options import PATH, data_options, network_options, open_labelled, run_options, token_options
+from l2g_core.commands.options import (
+    backbone_option,
+    data_options,
+    dropout_option,
+    layers_option,
+    open_labelled,
+    output_options,
+    print_scores,
+    seed_option,
+    tokens_option,
+    weights_option,
+    width_option,
+)
+from l2g_core.console import PATH, device_option, result
 from l2g_core.model.config import Training
 from l2g_core.model.embedders import EMBEDDERS
 from l2g_core.training.options import Precision
@@ -45,59 +59,79 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 }
 
 
-@click.command()
+@cloup.command()
 @data_options
-@click.option("--output", required=True, type=PATH, help="Checkpoint folder to write.")
-@click.option("--search", type=PATH, help="Folder of 'l2g search': embedder and operators from there.")
-@click.option("--start", type=PATH, help="Folder of 'l2g align': the embedder with its weights from there.")
-@click.option("--embedder", type=click.Choice(list(EMBEDDERS)), default="unet", show_default=True)
-@network_options
-@token_options
-@click.option(
-    "--backbone-training",
-    type=click.Choice(get_args(Training)),
-    default="full",
-    show_default=True,
-    help="lora: low-rank adapters only; none: leave the language model out.",
+@cloup.option_group(
+    "Model",
+    cloup.option("--search", type=PATH, help="Folder of 'l2g search': embedder and operators from there."),
+    cloup.option("--start", type=PATH, help="Folder of 'l2g align': the embedder with its weights from there."),
+    cloup.option("--embedder", type=click.Choice(list(EMBEDDERS)), default="unet", show_default=True),
+    width_option,
+    backbone_option,
+    layers_option,
+    weights_option,
+    tokens_option,
+    cloup.option("--position-embeddings", is_flag=True, help="Add the language model's own to the tokens."),
+    cloup.option(
+        "--backbone-training",
+        type=click.Choice(get_args(Training)),
+        default="full",
+        show_default=True,
+        help="lora: low-rank adapters only; none: leave the language model out.",
+    ),
+    cloup.option("--lora-rank", type=click.IntRange(1), default=8, show_default=True),
+    dropout_option,
 )
-@click.option("--lora-rank", type=click.IntRange(1), default=8, show_default=True)
-@click.option("--position-embeddings", is_flag=True, help="Add the language model's own to the tokens.")
-@click.option("--epochs", type=click.IntRange(1), default=25, show_default=True)
-@click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True)
-@click.option(
-    "--lr",
-    type=click.FloatRange(0, min_open=True),
-    default=1e-5,
-    show_default=True,
-    help="Peak learning rate of the language model.",
+@cloup.option_group(
+    "Training",
+    cloup.option("--epochs", type=click.IntRange(1), default=25, show_default=True),
+    cloup.option("--batch-size", type=click.IntRange(2), default=64, show_default=True),
+    cloup.option(
+        "--lr",
+        type=click.FloatRange(0, min_open=True),
+        default=1e-5,
+        show_default=True,
+        help="Peak learning rate of the language model.",
+    ),
+    cloup.option(
+        "--new-lr",
+        type=click.FloatRange(0, min_open=True),
+        default=1e-3,
+        show_default=True,
+        help="Peak learning rate of embedder, adapters and head.",
+    ),
+    cloup.option(
+        "--warmup-epochs",
+        type=click.FloatRange(0),
+        help="Epochs until the learning rate is at its peak; then it falls to 0.  [default: a fifth, at most 5]",
+    ),
+    cloup.option("--weight-decay", type=click.FloatRange(0), default=1e-5, show_default=True),
+    cloup.option(
+        "--clip",
+        type=click.FloatRange(0),
+        default=1.0,
+        show_default=True,
+        help="Gradient clipping: the largest norm; 0 for none.",
+    ),
+    cloup.option("--augment/--no-augment", default=True, help="Shift by up to 3 bp and reverse-complement at random."),
+    cloup.option("--metric", help="Choose the epoch by it: pcc, mcc, f1, accuracy, auroc.  [default: the task's own]"),
+    cloup.option(
+        "--patience", type=click.IntRange(1), help="Early stopping: after this many epochs without a better score."
+    ),
+    seed_option,
 )
-@click.option(
-    "--new-lr",
-    type=click.FloatRange(0, min_open=True),
-    default=1e-3,
-    show_default=True,
-    help="Peak learning rate of embedder, adapters and head.",
+@cloup.option_group(
+    "Speed",
+    device_option,
+    cloup.option(
+        "--precision",
+        type=click.Choice(get_args(Precision)),
+        help="Of the training step.  [default: bf16 on a GPU that has it, fp32 elsewhere]",
+    ),
+    cloup.option("--compile", is_flag=True, help="Compile the model first (torch.compile)."),
 )
-@click.option(
-    "--warmup-epochs",
-    type=click.FloatRange(0),
-    help="Epochs until the learning rate is at its peak; then it falls to 0.  [default: a fifth, at most 5]",
-)
-@click.option("--weight-decay", type=click.FloatRange(0), default=1e-5, show_default=True)
-@click.option(
-    "--clip", type=click.FloatRange(0), default=1.0, show_default=True, help="Largest norm of the gradients; 0: any."
-)
-@click.option("--augment/--no-augment", default=True, help="Shift by up to 3 bp and reverse-complement at random.")
-@click.option("--metric", help="Choose the epoch by it: pcc, mcc, f1, accuracy, auroc.  [default: the task's own]")
-@click.option("--patience", type=click.IntRange(1), help="Stop after so many epochs without a better score.")
-@click.option(
-    "--precision",
-    type=click.Choice(get_args(Precision)),
-    help="Of the training step.  [default: bf16 on a GPU that has it, fp32 elsewhere]",
-)
-@click.option("--compile", is_flag=True, help="Compile the model first (torch.compile).")
+@output_options("Checkpoint folder to write.")
 @click.option("--tensorboard", is_flag=True, help="Write event files to OUTPUT/events.")
-@run_options
 @click.pass_context
 def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> None:
     """Train a model on a table of sequences and measurements.
@@ -117,12 +151,11 @@ def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> Non
     model = start_model(config, _chosen(ctx), search=given["search"], start=given["start"])
     metrics = train(
         model, data, output, _options(given),
-        device=given["device"], resume=given["resume"], shown=ctx.obj, tensorboard=given["tensorboard"],
+        device=given["device"], resume=given["resume"], overwrite=given["overwrite"], shown=ctx.obj,
+        tensorboard=given["tensorboard"],
     )  # fmt: skip
-    for split in ("val", "test"):
-        for target, score in metrics.get(split, {}).items():
-            shown_score = "undefined" if score is None else f"{score:.4f}"
-            click.echo(f"{split}\t{target}\t{metrics['metric']}\t{shown_score}")
+    print_scores(metrics)
+    result(output, f"l2g-interp run --model {output} --fasta enhancers.fa --output report")
 
 
 def _config(data: Labelled, given: dict[str, Any]) -> L2GConfig:

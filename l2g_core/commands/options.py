@@ -2,58 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+import cloup
 
-from l2g_core.console import device_option, together
+from l2g_core.console import PATH, overwrite_option, resume_option, together
 from l2g_core.model.config import Task
 
 if TYPE_CHECKING:
     from l2g_core.datasets import Labelled
 
-PATH = click.Path(path_type=Path)
 
 data_options = together(
     click.argument("table", type=PATH),
-    click.option(
-        "--data-dir",
-        type=PATH,
-        help="Where TABLE is a data set's name: the folder or file that has it.  [default: the cache]",
-    ),
-    click.option("--targets", help="Columns to learn, comma-separated.  [default: every numeric column]"),
-    click.option(
-        "--task", type=click.Choice(get_args(Task)), help="What to learn.  [default: the data set's, or regression]"
+    cloup.option_group(
+        "Data",
+        cloup.option(
+            "--data-dir",
+            type=PATH,
+            help="Where TABLE is a data set's name: the folder or file that has it.  [default: the cache]",
+        ),
+        cloup.option("--targets", help="Columns to learn, comma-separated.  [default: every numeric column]"),
+        cloup.option(
+            "--task",
+            type=click.Choice(get_args(Task)),
+            help="What to learn.  [default: the data set's, or regression]",
+        ),
     ),
 )
+width_option = cloup.option(
+    "--embedder-width", type=click.IntRange(1), help="Channels of the embedder.  [default: its family's own]"
+)
+backbone_option = cloup.option(
+    "--backbone",
+    default="roberta-base",
+    show_default=True,
+    help="Language model: a name, a Hugging Face id or a folder; 'minilm' works offline.",
+)
+dropout_option = cloup.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
+layers_option = cloup.option(
+    "--layers", type=click.IntRange(1), help="Keep only the first layers of the language model."
+)
+weights_option = cloup.option(
+    "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained", show_default=True
+)
+tokens_option = cloup.option(
+    "--tokens", type=click.IntRange(1), default=512, show_default=True, help="At most this many tokens per sequence."
+)
+seed_option = cloup.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 
-network_options = together(
-    click.option(
-        "--embedder-width", type=click.IntRange(1), help="Channels of the embedder.  [default: its family's own]"
-    ),
-    click.option(
-        "--backbone",
-        default="roberta-base",
-        show_default=True,
-        help="Language model: a name, a Hugging Face id or a folder; 'minilm' works offline.",
-    ),
-    click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True),
-)
 
-token_options = together(
-    click.option("--layers", type=click.IntRange(1), help="Keep only the first layers of the language model."),
-    click.option("--weights", type=click.Choice(["pretrained", "random"]), default="pretrained", show_default=True),
-    click.option(
-        "--tokens", type=click.IntRange(1), default=512, show_default=True, help="At most so many tokens per sequence."
-    ),
-)
-
-run_options = together(
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
-    device_option,
-    click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --output."),
-)
+def output_options(help_text: str) -> Callable:
+    """``--output`` and what to do where something lies in it already."""
+    return cloup.option_group(
+        "Output",
+        cloup.option("--output", required=True, type=PATH, help=help_text),
+        resume_option,
+        overwrite_option,
+    )
 
 
 def open_labelled(table: Path, given: dict[str, Any]) -> Labelled:
@@ -66,3 +75,10 @@ def open_labelled(table: Path, given: dict[str, Any]) -> Labelled:
     if given["task"] == data.task:
         given["metric"] = given.get("metric") or data.metric
     return data
+
+
+def print_scores(metrics: dict[str, Any]) -> None:
+    """Validation and test scores, a line per target: split, target, metric, score."""
+    for split in ("val", "test"):
+        for target, score in metrics.get(split, {}).items():
+            click.echo(f"{split}\t{target}\t{metrics['metric']}\t{'undefined' if score is None else f'{score:.4f}'}")

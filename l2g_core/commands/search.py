@@ -6,23 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cloup
 
-from l2g_core.commands.options import data_options, network_options, open_labelled, run_options
-from l2g_core.console import writable_folder
+from l2g_core.commands.options import (
+    backbone_option,
+    data_options,
+    dropout_option,
+    open_labelled,
+    output_options,
+    seed_option,
+    width_option,
+)
+from l2g_core.console import device_option, writable_folder
 from l2g_core.model.embedders import EMBEDDERS
 from l2g_core.search.space import SPACES
 
 
-@click.command()
+@cloup.command()
 @data_options
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for search.json.")
+@output_options("Folder for search.json.")
 @click.option(
     "--embedder",
     type=click.Choice(list(EMBEDDERS)),
     help="Search this family.  [default: the best after one epoch of each]",
 )
 @click.option("--skip-choice", is_flag=True, help="Search unet, the default family, without trying the others.")
-@network_options
+@width_option
+@backbone_option
+@dropout_option
 @click.option(
     "--space",
     type=click.Choice(list(SPACES)),
@@ -41,7 +52,8 @@ from l2g_core.search.space import SPACES
 @click.option(
     "--logit-lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True, help="Of the logits."
 )
-@run_options
+@seed_option
+@device_option
 @click.pass_obj
 def search(shown: bool, table: Path, output: Path, **given: Any) -> None:
     """Find the CNN that reads this DNA best (stage 1 of L2G).
@@ -77,7 +89,17 @@ def search(shown: bool, table: Path, output: Path, **given: Any) -> None:
         seed=given["seed"],
     )
     folder = writable_folder(output)
-    result = run(data, config, folder, options, device=given["device"], resume=given["resume"], shown=shown)
-    click.echo(f"embedder\t{result['embedder']}")
-    for number, (kernel, dilation) in enumerate(result["operators"] or [], 1):
+    found = run(
+        data,
+        config,
+        folder,
+        options,
+        device=given["device"],
+        resume=given["resume"],
+        overwrite=given["overwrite"],
+        shown=shown,
+    )
+    click.echo(f"embedder\t{found['embedder']}")
+    for number, (kernel, dilation) in enumerate(found["operators"] or [], 1):
         click.echo(f"convolution {number}\tkernel {kernel}\tdilation {dilation}")
+    result(output, f"l2g align {table} --output aligned --search {output}")

@@ -5,21 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import cloup
 
-from l2g_core.commands.options import PATH
-from l2g_core.console import device_option
+from l2g_core.commands.options import output_options, print_scores
+from l2g_core.console import PATH, device_option, result
 
 
-@click.command()
+@cloup.command()
 @click.argument("experiment")
-@click.option("--output", required=True, type=PATH, help="Folder to write: search/, align/, model/ (the checkpoint).")
-@click.option("--data-dir", type=PATH, help="Folder or file that has the data.  [default: where 'l2g fetch' puts it]")
-@click.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba.")
-@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated.")
-@click.option("--seed", type=click.IntRange(0), help="Of every stage and of drawn splits.  [default: the experiment's]")
+@cloup.option_group(
+    "Experiment",
+    cloup.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; repeatable."),
+    cloup.option(
+        "--seed", type=click.IntRange(0), help="Of every stage and of drawn splits.  [default: the experiment's]"
+    ),
+)
+@cloup.option_group(
+    "Data",
+    cloup.option(
+        "--data-dir", type=PATH, help="Folder or file that has the data.  [default: where 'l2g fetch' puts it]"
+    ),
+    cloup.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba."),
+)
+@output_options("Folder to write: search/, align/, model/ (the checkpoint).")
 @click.option("--tensorboard", is_flag=True, help="Write event files of the fine-tuning to OUTPUT/model/events.")
 @device_option
-@click.option("--resume", is_flag=True, help="Go on with the stage that was interrupted.")
 @click.pass_obj
 def train(
     shown: bool,
@@ -32,6 +42,7 @@ def train(
     tensorboard: bool,
     device: str | None,
     resume: bool,
+    overwrite: bool,
 ) -> None:
     """Train a model in all three stages, as EXPERIMENT says.
 
@@ -48,9 +59,8 @@ def train(
     place = None if data_dir is None else str(data_dir)
     found = resolve(experiment, flags, seed=seed, backbone_seed=seed, data_dir=place)
     metrics = run(
-        found, output, device=device, resume=resume, shown=shown, tensorboard=tensorboard, text_dir=text_dir
+        found, output, device=device, resume=resume, overwrite=overwrite, shown=shown,
+        tensorboard=tensorboard, text_dir=text_dir,
     )  # fmt: skip
-    for split in ("val", "test"):
-        for target, score in metrics.get(split, {}).items():
-            shown_score = "undefined" if score is None else f"{score:.4f}"
-            click.echo(f"{split}\t{target}\t{metrics['metric']}\t{shown_score}")
+    print_scores(metrics)
+    result(output / "model", f"l2g-interp run --model {output / 'model'} --fasta enhancers.fa --output report")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from l2g_core.console import PATH, overwrite_option, result
+
 if TYPE_CHECKING:
     from l2g_core.experiments.resolve import Experiment
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command()
@@ -29,7 +29,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba.")
 @click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated.")
 @click.option("--seed", type=click.IntRange(0), help="Of draws, stages and splits.  [default: the experiment's]")
-@click.option("--resume", is_flag=True, help="Go on where a tuning was interrupted; with more --trials, add some.")
+@click.option("--resume", is_flag=True, help="Continue where a tuning was interrupted; with more --trials, add some.")
+@overwrite_option
 @click.pass_obj
 def tune(
     shown: bool,
@@ -46,6 +47,7 @@ def tune(
     flags: tuple[str, ...],
     seed: int | None,
     resume: bool,
+    overwrite: bool,
 ) -> None:
     """Find good learning rates, dropout, weight decay, alpha and tokens for EXPERIMENT.
 
@@ -65,10 +67,11 @@ def tune(
     place = None if data_dir is None else str(data_dir)
     found = _experiment(experiment, flags, seed=seed, backbone_seed=seed, data_dir=place)
     options = TuneOptions(trials, max_epochs, grace_epochs, reduction, cpus_per_trial, gpus_per_trial)
-    best = run(found, output, options, text_dir=text_dir, resume=resume, shown=shown)["best"]
+    best = run(found, output, options, text_dir=text_dir, resume=resume, overwrite=overwrite, shown=shown)["best"]
     for key, value in best["settings"].items():
         click.echo(f"{key}\t{value:g}")
     click.echo(f"val\ttrial {best['trial']}\t{best['metric']}\t{best['score']:.4f}")
+    result(output / "best.toml", f"l2g train {output / 'best.toml'} --output run")
 
 
 def _experiment(experiment: str, flags: tuple[str, ...], **overrides: int | str | None) -> Experiment:

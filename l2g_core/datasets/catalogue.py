@@ -1,4 +1,4 @@
-"""The data sets by name, and opening one, or any table."""
+"""The data sets by name, and opening one of them or any table."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ log = logging.getLogger(__name__)
 
 def _read_any(location: Path, entry: Entry, targets: Sequence[str] | None, seed: int) -> Labelled:
     if not location.is_file():
-        raise InputError(f"{location}: is no file; 'table' takes the file itself with --data-dir")
+        raise InputError(f"{location}: is not a file; 'table' takes the file itself with --data-dir")
     return read_table(location, targets, seed)
 
 
 TABLE = Entry(
     "table",
-    "any TSV or CSV: sequence, perhaps id and split, a column per value",
+    "any TSV or CSV: columns sequence, one per target, and optionally id and split",
     "regression",
     "pcc",
     longest=0,
     rows=0,
-    source="yours; naming the file itself does the same",
+    source="your own; giving the path of the file does the same",
     licence="yours",
     citation="",
     read=_read_any,
     targets=(),
-    by_hand="write it",
+    by_hand="make one",
 )
 
 DATASETS: dict[str, Entry] = {
@@ -70,22 +70,27 @@ def open_dataset(
     seed
         Draws the splits that the source lacks.
 
+    Returns
+    -------
+    Labelled
+        Sequences, labels ``(n, targets)`` and splits.
+
     Raises
     ------
     InputError
-        There is no such data set or file, it is not here, or something in it is wrong; the message names it.
+        There is no such data set or file, it is missing, or something in it is wrong; the message says what.
     """
     if (entry := DATASETS.get(str(name_or_path))) is None:
-        return _told(_open_file(Path(name_or_path), targets, seed))
+        return _warn_of_leakage(_open_file(Path(name_or_path), targets, seed))
     if entry is TABLE and data_dir is None:
-        raise InputError("'table' is any file of yours: name the file instead, or give it with --data-dir")
+        raise InputError("'table' means your own file: give its path instead of 'table', or with --data-dir")
     if entry.targets and (unknown := [name for name in targets or () if name not in entry.targets]):
-        raise InputError(f"{entry.name}: no target {unknown[0]!r}; there is {', '.join(entry.targets)}")
+        raise InputError(f"{entry.name}: no target {unknown[0]!r}; choose from {', '.join(entry.targets)}")
     location = Path(data_dir) if data_dir is not None else dataset_folder(entry)
     if not location.exists():
         here = f"{location}: no such folder; " if data_dir is not None else ""
-        raise InputError(f"{here}{entry.name} is not here; {entry.how_to_get}")
-    return _told(entry.read(location, entry, targets, seed))
+        raise InputError(f"{here}{entry.name} is not on this machine; {entry.how_to_get}")
+    return _warn_of_leakage(entry.read(location, entry, targets, seed))
 
 
 def named(name: str) -> Entry:
@@ -94,7 +99,7 @@ def named(name: str) -> Entry:
     Raises
     ------
     InputError
-        There is none; suggests the nearest.
+        There is none; the message suggests the nearest name.
     """
     if name in DATASETS:
         return DATASETS[name]
@@ -103,7 +108,7 @@ def named(name: str) -> Entry:
 
 def _open_file(path: Path, targets: Sequence[str] | None, seed: int) -> Labelled:
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; name the data set and give its folder with --data-dir")
+        raise InputError(f"{path}: is a folder; give the name of the data set, and the folder with --data-dir")
     if not path.exists():
         raise InputError(
             f"{path}: no such file, and no data set of this name{_suggestion(str(path))}; 'l2g datasets' lists them"
@@ -116,11 +121,11 @@ def _suggestion(name: str) -> str:
     return f"; did you mean {near[0]!r}" if near else ""
 
 
-def _told(data: Labelled) -> Labelled:
-    """Say what flatters a score on these data."""
+def _warn_of_leakage(data: Labelled) -> Labelled:
+    """Warn of held-out rows that are also training rows, which inflate scores (data leakage)."""
     if n_seen := int(seen_in_training(data).sum()):
         log.warning(
-            "%s: %d validation or test rows are also training rows, in one strand or the other: scores on them flatter",
+            "%s: %d validation or test rows are also training rows, on either strand, which inflates scores (leakage)",
             data.data.source,
             n_seen,
         )

@@ -1,4 +1,4 @@
-"""Columns out of TSV and CSV files, plain or gzipped: found by any of their usual names, parsed with the line named."""
+"""Columns of TSV and CSV files, plain or gzipped: found by any of their usual names; errors name the line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ IDENTIFIER = ("id", "name", "sequence_id")
 
 
 def read_frame(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> Any:
-    """The table as text, all columns or some, all rows or the first.
+    """The table as text, all columns or some, all rows or the first ``rows``.
 
     Raises
     ------
     InputError
-        The file is not there, not text, or not a table.
+        The file is missing, not text, or not a table.
     """
     import pandas as pd
 
@@ -46,7 +46,7 @@ def separator(path: Path) -> str:
 
 
 def find(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first column that is called one of ``names``, upper and lower case alike."""
+    """The first column that is called one of ``names``, ignoring case."""
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[name.lower()] for name in names if name.lower() in lower), None)
 
@@ -57,7 +57,7 @@ def required(columns: Sequence[str], names: Sequence[str], path: Path) -> str:
     Raises
     ------
     InputError
-        There is none; says what there is, and which was perhaps meant.
+        There is none; the message lists the columns and suggests one.
     """
     if (found := find(columns, names)) is not None:
         return found
@@ -81,7 +81,7 @@ def numbers(texts: Sequence[str], name: str, path: Path) -> Float32[np.ndarray, 
     Raises
     ------
     InputError
-        A value is no finite number (names file, line and value), or none is there at all.
+        A value is not a finite number (the message names file, line and value), or all are blank.
     """
     values = np.full(len(texts), np.nan, dtype=np.float32)
     for row, text in enumerate(texts):
@@ -89,23 +89,23 @@ def numbers(texts: Sequence[str], name: str, path: Path) -> Float32[np.ndarray, 
             values[row] = float(text) if text.strip() else np.nan
         except ValueError as error:
             raise InputError(
-                f"{path}: line {row + 2}: {name} is {text!r}, which is no number; leave it blank if not measured, "
-                "or name the columns to learn with --targets"
+                f"{path}: line {row + 2}: {name} is {text!r}, which is not a number; leave it blank if not measured, "
+                "or choose the columns to learn with --targets"
             ) from error
         if np.isinf(values[row]):
             raise InputError(f"{path}: line {row + 2}: {name} is {text!r}, which is not finite; leave it blank")
     if np.isnan(values).all():
-        raise InputError(f"{path}: column {name!r} has no value at all; name another with --targets")
+        raise InputError(f"{path}: column {name!r} has no value at all; choose another with --targets")
     return values
 
 
 def integers(texts: Sequence[str], name: str, path: Path) -> list[int]:
-    """The whole numbers of one column; float32 would not tell positions beyond 16 million bp apart.
+    """The integers of one column; float32 could not tell positions beyond 16 million bp apart.
 
     Raises
     ------
     InputError
-        A value is no whole number; names file, line and value.
+        A value is not an integer; the message names file, line and value.
     """
     values = []
     for row, text in enumerate(texts):
@@ -119,9 +119,9 @@ def integers(texts: Sequence[str], name: str, path: Path) -> list[int]:
 def class_indices(
     texts: Sequence[str], classes: Sequence[str], where: Callable[[int], str]
 ) -> Float32[np.ndarray, "n one"]:
-    """Each row's class, given by name or number, as its place in ``classes``.
+    """Each row's class, given by name or number, as its index in ``classes``.
 
-    It never depends on the order of rows, files or folders. ``where`` says of a row where it stands.
+    It never depends on the order of rows, files or folders. ``where(row)`` is the place of a row, for errors.
 
     Raises
     ------
@@ -134,17 +134,17 @@ def class_indices(
     for row, text in enumerate(texts):
         if (number := index.get(text.strip())) is None:
             raise InputError(
-                f"{where(row)}: class {text!r} is none of {', '.join(classes)}; correct it or leave the row out"
+                f"{where(row)}: class {text!r} is not one of {', '.join(classes)}; correct it or leave the row out"
             )
         labels[row] = number
     if len(labels) == 0 or (labels == labels[0]).all():
-        what = f"every row is of class {texts[0]!r}" if len(texts) else "no row at all"
+        what = f"every row is of class {texts[0]!r}" if len(texts) else "there are no rows"
         raise InputError(f"{where(0)}: {what}; give at least two classes to tell apart")
     return labels
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """The same names, those that repeat with a number."""
+    """The same names, with a number appended to those that repeat."""
     counts: dict[str, int] = {}
     result = []
     for name in names:

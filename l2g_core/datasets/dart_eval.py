@@ -1,6 +1,6 @@
-"""DART-Eval task 3: in which of five cell lines is a stretch of 500 bp accessible (Patel et al. 2024)?
+"""DART-Eval task 3: in which of five cell lines is a stretch of 500 bp accessible (Patel et al. 2024; paper, Table 6)?
 
-Read from a local table, for the download needs an account. Splits are by chromosome, as published.
+Read from a local table, because the download needs an account. Splits are by chromosome, as published.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GENOMES = ("*.fa", "*.fasta", "*.fna", "*.fa.gz", "*.fasta.gz")
 
 
 def read(location: Path, entry: Entry, targets: Sequence[str] | None, seed: int) -> Labelled:
-    """Read the published table, with a column of sequences or the genome's FASTA beside it."""
+    """Read the published table, with a column of sequences, or with the genome's FASTA in the same folder."""
     if (table := find_table(location, entry.stems)) is None:
         raise not_found(entry, location, f"{entry.stems[0]}.tsv")
     header = read_header(table)
@@ -43,7 +43,7 @@ def read(location: Path, entry: Entry, targets: Sequence[str] | None, seed: int)
 
 def _split_of(chromosome: str, where: str) -> str:
     if chromosome not in SPLIT_OF:
-        raise InputError(f"{where}: chromosome {chromosome!r} is in no split; it takes chr1 to chr22, chrX and chrY")
+        raise InputError(f"{where}: chromosome {chromosome!r} is in no split; expected chr1 to chr22, chrX and chrY")
     return SPLIT_OF[chromosome]
 
 
@@ -51,7 +51,7 @@ def _cut(table: Path, frame: Any, chromosomes: Sequence[str], columns: Sequence[
     found = [path for pattern in GENOMES for path in sorted(table.parent.glob(pattern))]
     if len(found) != 1:
         raise InputError(
-            f"{table}: no column 'sequence', and {len(found)} genomes beside it; put one FASTA of GRCh38 there"
+            f"{table}: no column 'sequence', and {len(found)} genomes in its folder; put one FASTA of GRCh38 there"
         )
     starts, ends = (integers(frame[column].tolist(), column, table) for column in columns)
     with open_genome(found[0]) as genome:

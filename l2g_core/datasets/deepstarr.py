@@ -1,7 +1,8 @@
-"""DeepSTARR: activities of Drosophila enhancers with a developmental and a housekeeping promoter (de Almeida 2022).
+"""DeepSTARR: activities of Drosophila enhancers with a developmental and a housekeeping promoter.
 
-Rows are sequences of 249 bp, each region on both strands. Validation and test are the first and the second half of
-chr2R; the published files carry that split, a table with coordinates gets it from them.
+From de Almeida et al. 2022 (paper, Table 7). Rows are sequences of 249 bp, each region on both strands. Validation and
+test are the first and the second half of chr2R; the published files have that split, a table with coordinates gets it
+from them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from l2g_core.errors import InputError
 RECORD = "https://zenodo.org/records/5502060/files"
 COLUMNS = {"dev": ("dev", "Dev_log2_enrichment"), "hk": ("hk", "Hk_log2_enrichment")}
 CHROMOSOME, START = ("chrom", "chr", "chromosome", "seqnames"), ("start",)
-HELD_OUT, HALF = "chr2R", 21_146_708 // 2  # of dm3, the genome that DeepSTARR's coordinates are of
+HELD_OUT, HALF = "chr2R", 21_146_708 // 2  # half of chr2R in dm3, the genome of DeepSTARR's coordinates
 PARTS = {"train": "Train", "val": "Val", "test": "Test"}
 
 
@@ -65,7 +66,7 @@ def _read_table(path: Path, root: Path, entry: Entry, chosen: Sequence[str], see
 
 
 def halves(chromosomes: Sequence[str], starts: Sequence[int]) -> list[str]:
-    """The published split: chr2R's first half is validation, its second half test; strands share their place."""
+    """The published split: chr2R's first half is validation, its second half test; both strands share a split."""
     return [
         "train" if chromosome != HELD_OUT else "val" if start < HALF else "test"
         for chromosome, start in zip(chromosomes, starts, strict=True)

@@ -1,4 +1,4 @@
-"""What is known of a data set: one record each, beside the function that reads its files."""
+"""What is known about a data set: one record each, with the function that reads its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLES = (".tsv", ".tsv.gz", ".txt", ".txt.gz", ".csv", ".csv.gz")
 
 @dataclass(frozen=True)
 class File:
-    """A file to fetch: its place in the data set's folder, its address, and its hash where its publisher tells it."""
+    """A file to fetch: its path in the data set's folder, its address, and its sha256 if its publisher states it."""
 
     path: str
     address: str
@@ -56,9 +56,9 @@ class Entry:
 
     @property
     def how_to_get(self) -> str:
-        """What to do when the data are not here."""
+        """What to do when the data are missing."""
         fetch = f"run 'l2g fetch {self.name}'" if self.files else self.by_hand
-        return f"{fetch}, or name the folder or file that has it with --data-dir"
+        return f"{fetch}, or give its folder or file with --data-dir"
 
 
 def find_table(location: Path, stems: Sequence[str]) -> Path | None:
@@ -70,8 +70,8 @@ def find_table(location: Path, stems: Sequence[str]) -> Path | None:
 
 
 def not_found(entry: Entry, location: Path, looked_for: str) -> InputError:
-    """The error that says what was looked for, and how to get it."""
-    return InputError(f"{location}: nothing of {entry.name} here (looked for {looked_for}); {entry.how_to_get}")
+    """The error that lists the files that were looked for, and says how to get them."""
+    return InputError(f"{location}: no files of {entry.name} found (looked for {looked_for}); {entry.how_to_get}")
 
 
 def assemble(
@@ -94,7 +94,8 @@ def assemble(
     rows
         Ids, sequences, labels.
     given
-        Splits as published; without them both ``val`` and ``test`` are drawn (a tenth each), which is recorded.
+        Splits as published; without them both ``val`` and ``test`` are drawn (a tenth each), which ``split_source``
+        records.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def assemble(
         if len(sequence) > entry.longest:
             raise InputError(
                 f"{source}: record {name!r} has {len(sequence)} bp and {entry.name} has at most {entry.longest}; "
-                "cut it, or open the file as a table of its own"
+                "cut it, or open the file as a plain table"
             )
     if given is None:
         drawn = draw(["train"] * len(data), labels, data.sequences, seed, {"val": STEP // 2, "test": 0})

@@ -1,4 +1,4 @@
-"""FASTA records with their whole header, one by one: data sets keep labels there."""
+"""FASTA records with the complete header line, one by one: some data sets keep labels there."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def read_records(path: Path) -> Iterator[tuple[str, str]]:
     Raises
     ------
     InputError
-        The file is not there, or not FASTA.
+        The file is missing, or not FASTA.
     """
     from Bio.SeqIO.FastaIO import SimpleFastaParser
 
     number = 0
     with open_text(path) as handle:
         if handle.read(1) != ">":
-            raise InputError(f"{path}: not FASTA: it does not begin with '>'; give the file as it was published")
+            raise InputError(f"{path}: not FASTA: it does not start with '>'; give the file as it was published")
         handle.seek(0)
         for number, (header, sequence) in enumerate(SimpleFastaParser(handle), start=1):
             if not header.strip():

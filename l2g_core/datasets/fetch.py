@@ -1,4 +1,4 @@
-"""Fetching a data set's files into the user's cache: resumed where they broke off, checked, whole or not there."""
+"""Fetching a data set's files into the user's cache: downloads resume, are checked, and appear only when complete."""
 
 from __future__ import annotations
 
@@ -16,46 +16,50 @@ from l2g_core.runs.files import file_sha256
 
 log = logging.getLogger(__name__)
 PARTIAL, VALIDATOR = ".part", ".part.etag"
-CHUNK = 1 << 14  # bytes; of an interrupted download a part of one is lost
+CHUNK = 1 << 14  # bytes; an interrupted download loses at most this many
 
 
 def dataset_folder(entry: Entry) -> Path:
-    """Where the files of a data set are kept; not made yet."""
+    """Where the files of a data set are kept; it need not exist yet."""
     import pooch
 
     return Path(pooch.os_cache("l2g-interp")) / "datasets" / entry.name
 
 
 def is_here(entry: Entry) -> bool:
-    """Whether all its files were fetched."""
+    """Whether all its files are there."""
     folder = dataset_folder(entry)
     return bool(entry.files) and all((folder / file.path).is_file() for file in entry.files)
 
 
 def fetch(entry: Entry, folder: str | Path | None = None, *, address: str | None = None, shown: bool = True) -> Path:
-    """Fetch what is not here yet; an interrupted download goes on where it broke off.
+    """Fetch the files that are missing; an interrupted download resumes where it stopped.
 
-    A file whose hash is not known from its publisher is known from its first download on: ``SHA256SUMS`` in the
-    folder records it, and another one is refused. Put a colleague's ``SHA256SUMS`` there first to be sure of theirs.
+    If the publisher of a file states no hash, that of the first download counts: ``SHA256SUMS`` in the folder records
+    it, and a file with another hash is refused. To get the same files as a colleague, put their ``SHA256SUMS`` there
+    first.
 
     Parameters
     ----------
     folder
         Where to put it; by default the cache, where `open_dataset` looks.
     address
-        Take the files from below this address instead of their publisher's.
+        A base URL to take the files from, instead of their publisher's.
+    shown
+        Show a progress bar.
 
     Returns
     -------
-    The folder.
+    pathlib.Path
+        The folder.
 
     Raises
     ------
     InputError
-        It cannot be fetched, or what was fetched is not what it should be.
+        A file cannot be fetched, or its hash is not the expected one.
     """
     if not entry.files:
-        raise InputError(f"{entry.name}: has no address to fetch from; {entry.how_to_get}")
+        raise InputError(f"{entry.name}: cannot be downloaded automatically; {entry.how_to_get}")
     folder = Path(folder) if folder is not None else dataset_folder(entry)
     folder.mkdir(parents=True, exist_ok=True)
     for file in entry.files:
@@ -68,35 +72,39 @@ def _fetch_file(file: File, folder: Path, address: str, entry: Entry, shown: boo
     target = folder / file.path
     expected = file.sha256 or recorded(folder).get(file.path, "")
     if target.is_file() and expected and file_sha256(target) == expected:
-        log.info("%s is here already", target)
+        log.info("%s already exists", target)
         return
     partial = target.with_name(target.name + PARTIAL)
     log.info("fetching %s", address)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(address, partial, file.path, shown)
-    except (OSError, ValueError) as error:  # those of requests are OSErrors; pooch: an address that it cannot read
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # requests raises OSErrors; pooch a ValueError for an address that it cannot parse
         reason = " ".join(str(error).split())
         raise InputError(
             f"{entry.name}: {address} could not be fetched ({reason}); {_kept(partial)}or get {entry.source} by hand "
-            "and name its folder with --data-dir"
+            "and give its folder with --data-dir"
         ) from error
     found = file_sha256(partial)
     partial.with_name(target.name + VALIDATOR).unlink(missing_ok=True)
     if expected and found != expected:
         partial.unlink()
         raise InputError(
-            f"{entry.name}: {address} has sha256 {found}, expected is {expected}; fetch it again, or take its line out "
-            f"of {folder / SUMS} if the new file is the right one"
+            f"{entry.name}: {address} has sha256 {found}, expected {expected}; fetch it again, or delete its line in "
+            f"{folder / SUMS} if the new file is the right one"
         )
     partial.replace(target)
     record(folder, {file.path: found})
 
 
 def _download(address: str, partial: Path, what: str, shown: bool) -> None:
-    """Stream into a file that may hold the beginning already.
+    """Stream into a file that may have the beginning already (HTTP range request).
 
-    ``If-Range`` makes the server send the whole file where it has changed since; so does one that knows no ranges.
+    ``If-Range`` makes the server send the complete file if it has changed since; servers without range support do so
+    anyway.
     """
     import pooch
 
@@ -112,7 +120,7 @@ def _download(address: str, partial: Path, what: str, shown: bool) -> None:
         def begin(response: Any, **_: Any) -> None:
             opened.append(response)
             if response.status_code == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
-                raise _Whole
+                raise _AlreadyComplete
             if response.ok and not response.is_redirect:
                 _start_at(response, handle, validator)
 
@@ -120,29 +128,29 @@ def _download(address: str, partial: Path, what: str, shown: bool) -> None:
         try:
             downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, headers=headers, hooks=hooks)
             downloader(address, handle, None)  # type: ignore[arg-type]
-        except _Whole:
-            log.info("%s was whole already", partial)
+        except _AlreadyComplete:
+            log.info("%s was complete already", partial)
         finally:
             for response in opened:  # pooch leaves the connection open where the server answers with an error
                 response.close()
 
 
 def _kept(partial: Path) -> str:
-    """What is left of an interrupted download, in words; nothing is left of one that had not begun."""
+    """What is kept of an interrupted download, in words; an empty file is removed."""
     if not partial.is_file():
         return ""
     if not (size := partial.stat().st_size):
         partial.unlink()
         return ""
-    return f"{size:,} bytes are kept, run it again to go on; "
+    return f"{size:,} bytes are kept, run it again to resume; "
 
 
-class _Whole(Exception):
-    """The server has no byte beyond those that are here."""
+class _AlreadyComplete(Exception):
+    """The server has no bytes beyond those in the partial file."""
 
 
 def _start_at(response: Any, handle: IO[bytes], validator: Path) -> None:
-    """Write from the beginning unless the server goes on where the file ends; remember what the file is of."""
+    """Write from the beginning unless the server continues where the file ends; store the ETag for resuming."""
     if response.status_code != 206:
         handle.seek(0)
         handle.truncate()
@@ -151,12 +159,14 @@ def _start_at(response: Any, handle: IO[bytes], validator: Path) -> None:
     if strong:
         validator.write_text(strong, encoding="utf-8")
     else:
-        validator.unlink(missing_ok=True)  # what cannot be told apart from another file is not resumed
+        validator.unlink(
+            missing_ok=True
+        )  # without a strong validator a changed file could not be detected: do not resume
 
 
 @contextmanager
 def _bar(what: str, shown: bool, have: int) -> Iterator[Any]:
-    """A progress bar as pooch drives one: rate and time left, from what is here already."""
+    """A progress bar with the interface that pooch expects: rate and time left, starting at ``have`` bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -168,5 +178,5 @@ def _bar(what: str, shown: bool, have: int) -> Iterator[Any]:
         task = progress.add_task(what, total=None, completed=have)
         bar = SimpleNamespace(total=0, close=lambda: None)
         bar.update = lambda n: progress.update(task, advance=n, total=have + bar.total if bar.total else None)
-        bar.reset = lambda: setattr(bar, "update", lambda n: None)  # pooch counts everything once more at the end
+        bar.reset = lambda: setattr(bar, "update", lambda n: None)  # pooch counts all bytes a second time at the end
         yield bar

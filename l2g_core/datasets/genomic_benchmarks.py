@@ -1,4 +1,4 @@
-"""The eight Genomic Benchmarks (Grešová et al. 2023): a text file per sequence in ``SPLIT/CLASS/``, or a table."""
+"""The eight Genomic Benchmarks (Grešová et al. 2023; paper, Table 2): text files ``SPLIT/CLASS/*.txt``, or a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS = ("train", "test")
 def read(location: Path, entry: Entry, targets: Sequence[str] | None, seed: int) -> Labelled:
     """Read the folder that the ``genomic_benchmarks`` package writes, or a table.
 
-    A table of the published test rows alone is split anew, which ``split_source`` says.
+    A table of only the published test rows is split again, which ``split_source`` records.
     """
     task = entry.stems[0]
     for folder in (location / task, location):
@@ -34,7 +34,7 @@ def _read_folders(folder: Path, entry: Entry, seed: int) -> Labelled:
     for split in SPLITS:
         for kind in sorted(path for path in (folder / split).iterdir() if path.is_dir()):
             if kind.name not in entry.classes:
-                raise InputError(f"{kind}: no class of {entry.name} ({', '.join(entry.classes)}); remove the folder")
+                raise InputError(f"{kind}: not a class of {entry.name} ({', '.join(entry.classes)}); remove the folder")
             found = sorted(kind.glob("*.txt"))
             paths += found
             texts += [kind.name] * len(found)

@@ -15,7 +15,7 @@ class Labelled:
     """Sequences with labels and splits.
 
     ``labels`` has one column per target, NaN where a value was not measured; ``splits`` holds ``train``, ``val`` or
-    ``test`` per row; ``split_source`` says whether the source gave the validation split or it was drawn. ``task``,
+    ``test`` per row; ``split_source`` says whether the validation split is the source's or was drawn. ``task``,
     ``metric`` and ``classes`` (names of the classes 0, 1, ...) are those of a data set known by name; a plain table
     has none.
     """
@@ -44,12 +44,12 @@ class Labelled:
 
 
 def either_strand(sequence: str) -> str:
-    """The same text for a sequence and for its reverse complement."""
+    """A key that a sequence shares with its reverse complement."""
     return min(sequence, reverse_complement(sequence))
 
 
 def seen_in_training(data: Labelled) -> Bool[np.ndarray, " n"]:
-    """Which validation and test rows are also training rows, in either strand: scores on them flatter."""
+    """Which validation and test rows are also training rows, on either strand: they inflate scores (leakage)."""
     learned = {either_strand(s) for s, split in zip(data.data.sequences, data.splits, strict=True) if split == "train"}
     rows = zip(data.data.sequences, data.splits, strict=True)
     return np.array([split != "train" and either_strand(s) in learned for s, split in rows], dtype=bool)

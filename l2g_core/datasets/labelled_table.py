@@ -1,4 +1,4 @@
-"""Tables of sequences and classes, as several benchmarks are passed around."""
+"""Tables of sequences and classes: a form in which several benchmarks are passed around."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_classes(path: Path, root: Path, entry: Entry, seed: int) -> Labelled:
 
 
 def class_names(texts: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    """The classes' names: those known, unless the table has as many others, which then count in alphabetical order."""
+    """The classes' names: the known ones, or the table's own, sorted, if it has the same number of others."""
     found = sorted(set(texts))
     numbered = {str(number) for number in range(len(known))}
     return tuple(found) if len(found) == len(known) and not set(found) & (numbered | set(known)) else known

@@ -1,7 +1,7 @@
 """The 18 tasks of the Nucleotide Transformer benchmark in its original version (Dalla-Torre et al. 2023).
 
 Published as ``TASK/train.fna`` and ``TASK/test.fna``; the last field of a header is the class. The owners' revised
-version holds other data: scores on it are not comparable with the paper's.
+version has other data: scores on it are not comparable with the paper's (Tables 3 and 4).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from l2g_core.datasets.fasta import read_records
 from l2g_core.datasets.labelled import Labelled
 from l2g_core.datasets.labelled_table import read_classes
 
-REVISION = "35505196a3ce21d6db1ad42462094ede77108916"  # the original tasks, before the owners replaced them
+REVISION = (
+    "35505196a3ce21d6db1ad42462094ede77108916"  # the commit with the original tasks, before the owners replaced them
+)
 HUB = "https://huggingface.co/datasets/InstaDeepAI/nucleotide_transformer_downstream_tasks"
 SPLITS = ("train", "test")
 LAST_FIELD = re.compile(r"[|\s]")
@@ -64,7 +66,7 @@ def _entry(
     elsewhere: tuple[str, ...] = (),
     label_columns: tuple[str, ...] = ("label",),
 ) -> Entry:
-    """One task; ``elsewhere``: what tables of it are called in other collections."""
+    """One task; ``elsewhere``: the names of its tables in other collections."""
     return Entry(
         f"nt-{task}",
         title,

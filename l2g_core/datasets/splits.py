@@ -1,4 +1,4 @@
-"""Splits: what sources call them, and drawing those that they lack."""
+"""Splits: what sources call them, and drawing those that are missing."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def named_splits(given: Sequence[str], where: str) -> list[str]:
     Raises
     ------
     InputError
-        A spelling is not known; names it. ``where`` names file and column.
+        A spelling is not known. ``where`` (file and column) starts the message.
     """
     splits = []
     for text in given:
         if (split := SPELLINGS.get(text.strip().lower())) is None:
-            raise InputError(f"{where} has {text!r}; it takes train, val and test")
+            raise InputError(f"{where} has {text!r}; choose from train, val and test")
         splits.append(split)
     return splits
 
@@ -37,7 +37,7 @@ def named_splits(given: Sequence[str], where: str) -> list[str]:
 def with_validation(
     splits: list[str], labels: Float32[np.ndarray, "n targets"], sequences: Sequence[str], seed: int
 ) -> tuple[list[str], str]:
-    """These splits, with a tenth of the training rows as ``val`` where there is none; and where ``val`` comes from."""
+    """These splits, with a tenth of the training rows as ``val`` if there is none; and where ``val`` comes from."""
     if "val" in splits:
         return splits, "the source's own"
     return draw(splits, labels, sequences, seed, {"val": STEP // 2})
@@ -52,9 +52,9 @@ def draw(
 ) -> tuple[list[str], str]:
     """Move training rows to other splits, balanced over the labels; returns the splits and how they were drawn.
 
-    Rows of the same sequence, in either strand, move together. The groups are put in the order of their first label
-    (a class, or a measured value; not measured counts as 0), ties by ``seed``; of every ten, one goes to each split
-    named in ``offsets``, the one at that place.
+    Rows of the same sequence, on either strand, move together. The groups are sorted by their first label (a class, or
+    a measured value; not measured counts as 0), ties by ``seed``; of every ten, the one at position ``offsets[split]``
+    goes to that split.
     """
     rows_of: dict[str, list[int]] = {}
     for row in (row for row, split in enumerate(splits) if split == "train"):

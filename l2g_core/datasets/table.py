@@ -24,13 +24,18 @@ def read_table(path: str | Path, targets: Sequence[str] | None = None, seed: int
     Parameters
     ----------
     path
-        TSV, or CSV when the name says so; plain or gzipped, with a header.
+        TSV, or CSV if the name ends in ``.csv`` or ``.csv.gz``; plain or gzipped, with a header.
     targets
-        Columns to learn; by default every other column in which at least half of what is filled in is a number. Blanks
-        and ``nan`` mean "not measured".
+        Columns to learn; by default every other column in which at least half of the non-blank values are numbers.
+        Blanks and ``nan`` mean "not measured".
     seed
-        Draws the validation split where the file has none: a tenth of the training rows, balanced over the labels;
-        rows of one sequence, in either strand, stay together.
+        Draws the validation split if the file has none: a tenth of the training rows, balanced over the labels;
+        rows of one sequence, on either strand, stay together.
+
+    Returns
+    -------
+    Labelled
+        Sequences, labels ``(n, targets)`` (float32, NaN where not measured) and splits.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def read_table(path: str | Path, targets: Sequence[str] | None = None, seed: int
     chosen = tuple(required(list(frame.columns), [t], path) for t in targets) if targets else _mostly_numbers(frame)
     if not chosen:
         raise InputError(
-            f"{path}: no numeric column to learn (found: {', '.join(frame.columns)}); name it with --targets"
+            f"{path}: no numeric column to learn (found: {', '.join(frame.columns)}); choose one with --targets"
         )
     labels = np.stack([numbers(list(frame[name]), name, path) for name in chosen], axis=1)
     ids = list(frame["id"]) if "id" in frame else [f"row{i}" for i in range(1, len(frame) + 1)]
@@ -58,7 +63,7 @@ def read_table(path: str | Path, targets: Sequence[str] | None = None, seed: int
 
 
 def _mostly_numbers(frame: Any) -> tuple[str, ...]:
-    """Columns of numbers, those with a slip in them too: it is to be refused with its line, not to cost the column."""
+    """Columns of numbers, even with a typo: that should be an error naming its line, not silently drop the column."""
 
     def chosen(column: str) -> bool:
         filled = [text for text in frame[column] if text.strip()]

@@ -1,1 +1,1 @@
-"""How good a model is: labels that fit, predictions, metrics, plots."""
+"""How good a model is: checks of labels, predictions, metrics, plots."""

@@ -1,4 +1,4 @@
-"""How good a model is on labelled rows: one figure per target, with what the figure means."""
+"""How good a model is on labelled rows: one score per target, with its definition."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Evaluation:
     """What a model predicts for labelled rows, and how well.
 
     ``labels`` are NaN where nothing was measured; ``outputs`` has a column per output of the model, named in
-    ``output_names`` (the classes, where there are some). ``scores`` names each target; None where a score is not
-    defined (a target that does not vary).
+    ``output_names`` (for classification, the classes). ``scores`` is by target, None where the score is not defined (a
+    target that does not vary).
     """
 
     task: str
@@ -62,12 +62,27 @@ def evaluate(
     batch_size: int = 64,
     track: Track = iter,
 ) -> Evaluation:
-    """Predict the rows of one split (``all``: of all) as the model does, both strands averaged, and score them.
+    """Predict the rows of one split as the model does, both strands averaged, and score them.
+
+    Parameters
+    ----------
+    model
+        Its ``config.task`` decides which labels and metrics fit.
+    data
+        Sequences with labels ``(n, targets)`` in the units of the model's output, or classes.
+    split
+        ``train``, ``val`` or ``test``; ``all`` for every row.
+    metric
+        A name in ``METRICS``; the task's usual one by default.
+    batch_size
+        Sequences per forward pass.
+    track
+        Wraps the iteration over batches, for a progress bar.
 
     Raises
     ------
     InputError
-        No row has this split or a label, a sequence does not fit the model, or the metric is not the task's.
+        No row has this split or a label, a sequence does not fit the model, or the metric is not one of the task's.
     """
     task = model.config.task
     check_metric(metric, task)
@@ -87,9 +102,10 @@ def evaluate(
 
 
 def write_predictions(evaluation: Evaluation, path: str | Path) -> None:
-    """A TSV with a row per sequence: ``id``, ``observed <target>`` (empty: not measured), ``predicted <output>``.
+    """Write a TSV with a row per sequence: ``id``, ``observed <target>`` (empty: not measured), ``predicted <output>``.
 
-    Predictions are the model's outputs: of classes and several labels, the scores before softmax or sigmoid.
+    Predictions are the model's raw outputs: for classification and multilabel, the logits before softmax or sigmoid.
+    The write is atomic.
     """
     observed = [f"observed {name}" for name in evaluation.targets]
     predicted = [f"predicted {name}" for name in evaluation.output_names]
@@ -102,7 +118,7 @@ def write_predictions(evaluation: Evaluation, path: str | Path) -> None:
 
 
 def scores(model: SequenceModel, rows: Labelled, metric: str, batch_size: int) -> dict[str, float | None]:
-    """The metric of every target; None where it is not defined."""
+    """Predict ``rows`` and compute a metric (a name in ``METRICS``) for every target; None where it is not defined."""
     outputs = predict(model, rows.data.sequences, model.longest, batch_size)
     return named_scores(rows, METRICS[metric](rows.labels, outputs))
 
@@ -114,12 +130,12 @@ def mean_score(scores: dict[str, float | None]) -> float | None:
 
 
 def definition(metric: str) -> str:
-    """What the figure means: the first line of its function's documentation."""
+    """What a metric means: the first line of its function's docstring, as it is shown and stored."""
     return (getdoc(METRICS[metric]) or "").partition("\n")[0]
 
 
 def named_scores(rows: Labelled, values: np.ndarray) -> dict[str, float | None]:
-    """A metric's values by target; None where it is not defined."""
+    """A metric's values ``(targets,)`` by target name; None where NaN."""
     return {
         target: None if np.isnan(value) else float(value) for target, value in zip(rows.targets, values, strict=True)
     }

@@ -1,4 +1,4 @@
-"""Do labels fit the task? Asked before training, which would otherwise end in a loss or score that means nothing."""
+"""Do the labels fit the task? Checked before training, which would otherwise end in a meaningless loss or score."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from l2g_core.evaluation.metrics import METRIC_TASK, METRICS
 
 
 def output_names(data: Labelled, task: str) -> tuple[str, ...]:
-    """What a model of these data gives: a figure per target; of a classifier ``column=0``, ``column=1``, ...
+    """Names of the outputs of a model of these data: the targets; for a classifier ``column=0``, ``column=1``, ...
 
     Raises
     ------
@@ -25,8 +25,8 @@ def output_names(data: Labelled, task: str) -> tuple[str, ...]:
     column, *others = data.targets
     if others:
         raise InputError(
-            f"{data.data.source}: classification learns one column and there are {', '.join(data.targets)}; "
-            "choose with --targets, or use --task multilabel"
+            f"{data.data.source}: classification learns one column and got {', '.join(data.targets)}; "
+            "choose one with --targets, or use --task multilabel"
         )
     labels = data.labels[:, 0]
     classes = sorted(set(labels[~np.isnan(labels)].tolist()))
@@ -39,12 +39,12 @@ def output_names(data: Labelled, task: str) -> tuple[str, ...]:
 
 
 def columns_of(targets: tuple[str, ...], task: str) -> list[str]:
-    """The columns of a table that hold the labels of a model's outputs."""
+    """The columns of a table with the labels of a model's outputs: the reverse of `output_names`."""
     return [targets[0].rpartition("=")[0]] if task == "classification" else list(targets)
 
 
 def labelled_rows(rows: Labelled, task: str) -> Labelled:
-    """Those with a class, for classification; all, for tasks whose targets are measured one by one."""
+    """Rows to score: those with a class, for classification; all, for tasks whose targets may be missing one by one."""
     if task != "classification" or not np.isnan(rows.labels).any():
         return rows
     kept = np.flatnonzero(~np.isnan(rows.labels[:, 0])).tolist()
@@ -58,7 +58,7 @@ def check_metric(metric: str | None, task: str) -> None:
     Raises
     ------
     InputError
-        Names those it has.
+        The message lists the metrics of the task.
     """
     if metric is not None and METRIC_TASK.get(metric) != task:
         fitting = ", ".join(name for name in METRICS if METRIC_TASK[name] == task)

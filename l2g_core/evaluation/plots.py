@@ -1,4 +1,4 @@
-"""Predicted beside observed, as a picture: PNG, SVG or PDF by the file's name."""
+"""Plots of predicted against observed values: PNG, SVG or PDF, by the file's suffix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from l2g_core.errors import InputError
 from l2g_core.evaluation.evaluate import Evaluation
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,27 +23,37 @@ COLUMNS, SIDE = 4, 3.6  # panels per row; inches
 
 
 def picture_format(path: Path) -> str:
-    """What kind of picture a file's name asks for.
+    """The picture format given by a file's suffix.
 
     Raises
     ------
     InputError
-        None that there is.
+        There is no suffix, or an unknown one.
     """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
-        raise InputError(f"{path}: is no name of a picture; end it with {', '.join('.' + f for f in FORMATS)}")
+        raise InputError(
+            f"{path}: is not the name of a picture file; end it with {', '.join('.' + f for f in FORMATS)}"
+        )
     return kind
 
 
 def draw_evaluation(evaluation: Evaluation, path: str | Path) -> None:
-    """Regression: predicted over observed, per target. Classification: confusion matrix. Multilabel: ROC curves."""
+    """Plot an evaluation and write it atomically.
+
+    Regression: predicted against observed, per target. Classification: confusion matrix. Multilabel: ROC curves.
+
+    Raises
+    ------
+    InputError
+        The suffix of ``path`` is not that of a picture.
+    """
     import matplotlib as mpl
 
     kind = picture_format(Path(path))
     figure = {"classification": _confusion, "multilabel": _roc}.get(evaluation.task, _scatters)(evaluation)
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    with whole(path) as unfinished, mpl.rc_context({"svg.hashsalt": "l2g", "svg.fonttype": "none"}):
+    with atomic_write(path) as unfinished, mpl.rc_context({"svg.hashsalt": "l2g", "svg.fonttype": "none"}):
         figure.savefig(unfinished, format=kind, dpi=200, metadata=metadata)
 
 

@@ -13,6 +13,7 @@ from l2g_core.dna import one_hot
 
 
 def default_device() -> str:
+    """``cuda`` if there is a GPU, else ``cpu``."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -29,9 +30,25 @@ def predict(
     batch_size: int = 256,
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Float32[np.ndarray, "n targets"]:
-    """Predict every target for every sequence (bases in upper case, at most ``length`` bp).
+    """Predict every target for every sequence.
 
-    ``track`` wraps the iteration over the batches' first rows, for a progress bar.
+    Parameters
+    ----------
+    model
+        From one-hot ``(batch, 4, length)`` to ``(batch, targets)``; it is put into evaluation mode.
+    sequences
+        DNA of at most ``length`` bp.
+    length
+        What sequences are padded to (bp).
+    batch_size
+        Sequences per forward pass.
+    track
+        Wraps the iteration over the batches' first rows, for a progress bar.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, ``(n, targets)``, in the units of the model's output.
     """
     model.eval()
     device = device_of(model)

@@ -7,7 +7,7 @@ from typing import Any
 
 from l2g_core.experiments.listing import ABOUT, PAPER
 from l2g_core.experiments.resolve import Experiment
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 
 FILE = "experiment.toml"
 
@@ -27,6 +27,6 @@ def as_toml(experiment: Experiment) -> str:
 def write_experiment(experiment: Experiment, folder: str | Path) -> Path:
     """Write ``experiment.toml`` beside a result."""
     path = Path(folder) / FILE
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(as_toml(experiment), encoding="utf-8")
     return path

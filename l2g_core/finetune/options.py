@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from l2g_core.training.options import MAX_SHIFT, Precision
 
+RESULTS = ("metrics.json", "config.json", "model.safetensors")  # what stage 3 leaves
+STATE = "training.safetensors"  # what it resumes from
+
 
 @dataclass(frozen=True)
 class FinetuneOptions:

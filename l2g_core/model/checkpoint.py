@@ -1,7 +1,7 @@
 """Checkpoints: a folder with ``model.safetensors``, ``config.json`` and ``metrics.json``. No pickle anywhere.
 
 ``config.json`` holds the architecture's name, its configuration, what rebuilds its parts, and the provenance of
-its training. ``load`` opens a folder whatever the architecture; ``ARCHITECTURES`` names them.
+its training. ``load`` opens a folder of any architecture in ``ARCHITECTURES``.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from huggingface_hub import ModelHubMixin
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole, write_json
+from l2g_core.runs.files import atomic_write, file_sha256, write_json
 
 ARCHITECTURES = {"l2g": "l2g_core.model.l2g:L2G", "deepstarr": "l2g_core.model.deepstarr:DeepSTARR"}
 CONFIG, WEIGHTS, METRICS_FILE = "config.json", "model.safetensors", "metrics.json"
 
 
 class SequenceModel(nn.Module, ModelHubMixin):
-    """A network from one-hot DNA to targets that knows its targets and lengths, and saves and opens itself.
+    """A network from one-hot DNA ``(batch, 4, length)`` to ``(batch, targets)`` that saves and opens itself.
 
-    ``config`` is a dataclass with at least ``targets`` and ``sequence_length``; ``provenance`` says how the
-    weights came about. Inherits ``push_to_hub`` from the Hugging Face mix-in.
+    ``config`` is a dataclass with at least ``targets`` and ``sequence_length`` (bp); ``provenance`` records how the
+    weights were trained. Inherits ``push_to_hub`` from the Hugging Face mix-in.
     """
 
     ARCHITECTURE: ClassVar[str]
@@ -42,6 +42,7 @@ class SequenceModel(nn.Module, ModelHubMixin):
 
     @property
     def targets(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
         return tuple(self.config.targets)
 
     @property
@@ -55,23 +56,27 @@ class SequenceModel(nn.Module, ModelHubMixin):
         return self.config.sequence_length
 
     def weights_to_save(self) -> dict[str, Tensor]:
+        """The weights and buffers that go into the checkpoint, by name."""
         return self.state_dict()
 
     def extra_config(self) -> dict[str, Any]:
-        """What ``from_config`` needs beside the configuration."""
+        """What ``from_config`` needs besides the configuration."""
         return {}
 
     @classmethod
     def from_config(cls, config: Any, extra: dict[str, Any]) -> SequenceModel:
+        """A model without its trained weights, from what a checkpoint's ``config.json`` has."""
         return cls(config)
 
     def save_pretrained(self, folder: str | Path, *, metrics: Mapping[str, Any] | None = None, **_: Any) -> None:  # type: ignore[override]
-        """Write the checkpoint; each file is whole or not there."""
+        """Write the checkpoint; each file is written atomically."""
         save(self, folder, metrics)
 
     @classmethod
     def from_pretrained(cls, folder_or_hub_id: str | Path, **download: Any) -> SequenceModel:  # type: ignore[override]
-        """Open a checkpoint folder, or one on the Hugging Face Hub (``download``: revision, token, ...).
+        """Open a checkpoint folder, or one on the Hugging Face Hub.
+
+        ``download`` goes to ``huggingface_hub.snapshot_download``: revision, token (the auth token), ...
 
         Raises
         ------
@@ -86,18 +91,28 @@ class SequenceModel(nn.Module, ModelHubMixin):
             folder = Path(snapshot_download(str(folder_or_hub_id), allow_patterns=patterns, **download))
         model = load(folder)
         if not isinstance(model, cls):
-            raise InputError(f"{folder}: holds a {type(model).__name__}, not a {cls.__name__}")
+            raise InputError(f"{folder}: has a {type(model).__name__}, not a {cls.__name__}")
         return model
 
 
 def save(model: SequenceModel, folder: str | Path, metrics: Mapping[str, Any] | None = None) -> None:
-    """Write a checkpoint folder; each file is whole or not there."""
+    """Write a checkpoint folder; each file is written atomically.
+
+    Parameters
+    ----------
+    model
+        Any `SequenceModel`.
+    folder
+        Where to write ``model.safetensors`` and ``config.json``; made if missing.
+    metrics
+        Goes to ``metrics.json`` if given.
+    """
     from safetensors.torch import save_file
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.weights_to_save().items()}
-    with whole(folder / WEIGHTS) as unfinished:
+    with atomic_write(folder / WEIGHTS) as unfinished:
         save_file(weights, unfinished)
     write_json(
         folder / CONFIG,
@@ -113,7 +128,12 @@ def save(model: SequenceModel, folder: str | Path, metrics: Mapping[str, Any] | 
 
 
 def load(folder: str | Path) -> SequenceModel:
-    """Open a checkpoint folder, in evaluation mode.
+    """Open a checkpoint folder.
+
+    Returns
+    -------
+    SequenceModel
+        In evaluation mode, on the CPU.
 
     Raises
     ------
@@ -122,17 +142,17 @@ def load(folder: str | Path) -> SequenceModel:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such checkpoint folder; give the folder that holds {CONFIG}")
+        raise InputError(f"{folder}: no such checkpoint folder; give the folder that has {CONFIG}")
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise InputError(f"{folder}: the checkpoint lacks {name}; copy the whole folder, or train it again")
+            raise InputError(f"{folder}: the checkpoint lacks {name}; copy the complete folder, or train it again")
     model = _build(folder / CONFIG)
     load_weights(model, folder / WEIGHTS)
     return model.eval()
 
 
 def load_weights(model: SequenceModel, path: Path) -> None:
-    """Put the weights of a checkpoint's file into a model of the same architecture.
+    """Load the weights of a checkpoint's file into a model of the same architecture.
 
     Raises
     ------
@@ -152,13 +172,18 @@ def load_weights(model: SequenceModel, path: Path) -> None:
         if expected.get(name) != found.get(name):
             raise InputError(
                 f"{path}: weight {name!r} has shape {found.get(name, 'none')} and the configuration says "
-                f"{expected.get(name, 'none')}; {CONFIG} and {WEIGHTS} are not of one checkpoint"
+                f"{expected.get(name, 'none')}; {CONFIG} and {WEIGHTS} are not from the same checkpoint"
             )
     model.load_state_dict(weights, strict=False)
 
 
+def checkpoint_files(folder: str | Path) -> dict[str, str]:
+    """The hashes of the files that make a checkpoint what it is."""
+    return {name: file_sha256(Path(folder) / name) for name in (CONFIG, WEIGHTS)}
+
+
 def fingerprint(module: nn.Module) -> str:
-    """sha256 over the names, types, shapes and bytes of all weights and buffers."""
+    """sha256 (hexadecimal) over the names, dtypes, shapes and bytes of all weights and buffers."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
@@ -183,7 +208,7 @@ def _build(path: Path) -> SequenceModel:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a checkpoint's configuration ({error!r}); take a whole copy") from error
+        raise InputError(f"{path}: not a checkpoint's configuration ({error!r}); copy it again") from error
     model.provenance = stored.get("provenance", {})
     return model
 

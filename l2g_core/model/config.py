@@ -1,4 +1,4 @@
-"""What an L2G model is made of. Imports nothing heavy: the command line asks here for names and defaults."""
+"""The hyperparameters of an L2G model. Imports nothing heavy: the command line reads names and defaults here."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ Training = Literal["full", "frozen", "lora", "none"]
 class L2GConfig:
     """Architecture of an L2G model; the defaults are the paper's (Table 15).
 
+    ``targets``: names of the outputs; ``units`` are those of a regression's targets.
     ``sequence_length``: the longest sequence (bp); shorter ones are padded to it and masked.
-    ``embedder_width``: channels of the embedder, its family's own default when None.
-    ``operators``: (kernel, dilation) of each convolution, the family's default when None (stage 1 finds them).
+    ``embedder``, ``embedder_width``: its family and channels, the family's default when None.
+    ``operators``: (kernel, dilation) of each convolution, the family's default when None (stage 1 searches them).
+    ``target_tokens``: the most tokens that a sequence becomes.
+    ``backbone``, ``backbone_layers``: the language model, and how many of its layers to keep (all when None).
     ``backbone_training``: ``full``, ``frozen``, ``lora`` (frozen, with low-rank adapters of ``lora_rank`` whose sum
     is scaled by ``lora_alpha / lora_rank``) or ``none`` (no transformer at all).
-    ``backbone_seed``: draws the language model's weights where they are not pre-trained.
+    ``backbone_seed``: draws the language model's weights if they are not pre-trained.
+    ``position_embeddings``: whether to reuse the language model's.
+    ``average_strands``: whether predictions are the mean of both strands.
     """
 
     targets: tuple[str, ...]

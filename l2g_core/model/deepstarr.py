@@ -28,11 +28,15 @@ class DeepSTARRConfig:
 CONVOLUTIONS = ((4, 256, 7), (256, 60, 3), (60, 60, 5), (60, 120, 3))
 KERAS_CONVOLUTIONS = ("Conv1D_1st", "Conv1D_2", "Conv1D_3", "Conv1D_4")
 KERAS_HEADS = ("Dense_Dev", "Dense_Hk")
-EPSILON, MOMENTUM = 1e-3, 0.01  # Keras' defaults for batch normalisation
+EPSILON, MOMENTUM = 1e-3, 0.01  # Keras' defaults for batch norm; its momentum is 1 minus torch's
 
 
 class DeepSTARR(SequenceModel):
-    """Four convolutions with batch norm, ReLU and max pooling, two dense layers, one output per target."""
+    """Four convolutions with batch norm, ReLU and max pooling, two dense layers, one output per target.
+
+    From one-hot ``(batch, 4, length)`` to ``(batch, targets)``, by default 249 bp to log2 enrichment with the
+    developmental and the housekeeping promoter (de Almeida et al. 2022; paper, Table 7).
+    """
 
     ARCHITECTURE = "deepstarr"
     CONFIG = DeepSTARRConfig
@@ -59,8 +63,8 @@ class DeepSTARR(SequenceModel):
 def import_keras(path: str | Path) -> DeepSTARR:
     """Read the published Keras weights (Zenodo 5502060, ``deepstarr.model.h5``).
 
-    Keras keeps kernels as (width, in, out) and flattens position by position; here they are (out, in, width) and
-    channel by channel, so the first dense layer's columns are reordered.
+    Keras stores kernels as (width, in, out) and flattens position by position; torch stores (out, in, width) and
+    flattens channel by channel, so the first dense layer's columns are reordered.
 
     Raises
     ------

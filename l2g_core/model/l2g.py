@@ -1,13 +1,13 @@
-"""The Language-to-Genome model, whole (paper section 2.3): embedder -> language model -> mean -> linear head.
+"""The complete Language-to-Genome model (paper section 2.3): embedder -> language model -> mean -> linear head.
 
     one-hot (batch, 4, length)
       -> CNN embedder           features (batch, channels, length)
       -> strided projection     tokens   (batch, tokens, width),  tokens <= target_tokens at every length
-      -> LayerNorm, started from the language model's own embedding norm
+      -> LayerNorm, initialised from the language model's own embedding norm
       -> encoder of the language model, padding masked
       -> mean over the tokens that are not padding -> linear head (batch, targets)
 
-In training mode the model reads one strand. In evaluation mode it averages both (unless told not to), so what
+In training mode the model reads one strand. In evaluation mode it averages both (see ``average_strands``), so what
 ``model(x)`` returns is the prediction, and what is attributed is what is predicted.
 """
 
@@ -26,18 +26,30 @@ from l2g_core.model.checkpoint import SequenceModel, fingerprint
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.embedders import embedder_class
 
-EMBEDDING_PARTS = ("embedder.", "projection.", "norm.", "positions.")  # what stage 2 trains: all before the transformer
+EMBEDDING_PARTS = (
+    "embedder.",
+    "projection.",
+    "norm.",
+    "positions.",
+)  # what stage 2 trains: everything before the transformer
 
 
 class L2G(SequenceModel):
-    """An L2G model. ``from_pretrained`` opens a checkpoint; ``L2G(config)`` starts from the language model.
+    """An L2G model (paper section 2.3), from one-hot ``(batch, 4, length)`` to ``(batch, targets)``.
+
+    ``from_pretrained`` opens a checkpoint; ``L2G(config)`` starts from the pre-trained language model.
 
     Parameters
     ----------
     config
         The architecture.
     backbone_config
-        The language model's configuration out of a checkpoint: builds it without looking for its files.
+        The language model's configuration from a checkpoint: builds it without its files, with random weights.
+
+    Raises
+    ------
+    InputError
+        The language model cannot be found, has fewer layers than wanted, or too few position embeddings.
     """
 
     ARCHITECTURE = "l2g"
@@ -74,7 +86,20 @@ class L2G(SequenceModel):
     def forward(
         self, one_hot: Float[Tensor, "batch 4 length"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch targets"]:
-        """Predict; ``lengths`` (bp before padding) default to the last column that is not all zero."""
+        """Predict, in the units of the targets or as logits; ``average_strands`` applies in evaluation mode only.
+
+        Parameters
+        ----------
+        one_hot
+            At most ``config.sequence_length`` columns, channels ACGT; shorter input is padded.
+        lengths
+            Of the sequences before padding (bp); by default up to the last column that is not all zero.
+
+        Raises
+        ------
+        InputError
+            The sequences are too long.
+        """
         x = pad_to(one_hot, self.config.sequence_length)
         lengths = sequence_lengths(x) if lengths is None else lengths
         if self.training or not self.config.average_strands:
@@ -84,6 +109,7 @@ class L2G(SequenceModel):
     def predict_strand(
         self, x: Float[Tensor, "batch 4 length"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch targets"]:
+        """Predict from the given strand only; ``x`` is padded."""
         tokens, mask = self.embed(x, lengths)
         hidden = tokens if self.encoder is None else encode(self.encoder, tokens, mask)
         return self.head(masked_mean(hidden, mask))
@@ -103,14 +129,14 @@ class L2G(SequenceModel):
         return tokens, torch.arange(tokens.shape[1], device=x.device) < n_valid.clamp(min=1)[:, None]
 
     def weights_to_save(self) -> dict[str, Tensor]:
-        """All weights, less those of a language model that does not learn."""
+        """All weights, without those of a frozen language model."""
         weights = self.state_dict()
         if self.backbone_sha256 is None:
             return weights
         return {k: v for k, v in weights.items() if not k.startswith("encoder.") or is_adapter(k)}
 
     def extra_config(self) -> dict[str, Any]:
-        """What rebuilds the language model: its configuration, or the hash of one that does not learn."""
+        """What rebuilds the language model: its configuration, or the hash of the weights of a frozen one."""
         if self.backbone_sha256 is not None:
             return {"backbone_sha256": self.backbone_sha256}
         return {"backbone_config": self.backbone_config}
@@ -128,7 +154,7 @@ class L2G(SequenceModel):
 
 
 def pad_to(one_hot: Float[Tensor, "batch 4 length"], length: int) -> Float[Tensor, "batch 4 padded"]:
-    """Zero columns on the right, up to ``length``: so a result never depends on the batch's other members."""
+    """Pad with zero columns on the right, up to ``length``: so a result never depends on the rest of the batch."""
     missing = length - one_hot.shape[-1]
     if missing < 0:
         raise InputError(f"sequences of {one_hot.shape[-1]} bp do not fit: this model takes up to {length} bp")
@@ -146,7 +172,7 @@ def reverse_complement(
 ) -> Float[Tensor, "batch 4 length"]:
     """The other strand, with the padding kept on the right."""
     length = one_hot.shape[-1]
-    complement = one_hot.flip(1)  # A-T and C-G lie opposite each other in ACGT
+    complement = one_hot.flip(1)  # ACGT reversed is TGCA, its complement
     if bool((lengths == length).all()):
         return complement.flip(2)
     position = torch.arange(length, device=one_hot.device)
@@ -170,7 +196,9 @@ def _backbone(config: L2GConfig, backbone_config: dict[str, Any] | None) -> Back
         return build_backbone(backbone_config)
     if config.backbone_pretrained:
         return load_backbone(config.backbone, layers=config.backbone_layers)
-    with torch.random.fork_rng(devices=[]):  # from a seed of its own, so that a frozen one can be drawn again
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # from a separate seed, so that a frozen one can be drawn again when opening a checkpoint
         torch.manual_seed(config.backbone_seed)
         return load_backbone(config.backbone, layers=config.backbone_layers, pretrained=False)
 
@@ -191,7 +219,7 @@ def _positions(config: L2GConfig, backbone: Backbone) -> nn.Embedding | None:
         return None
     if backbone.positions is None:
         raise InputError(
-            f"language model {config.backbone!r} has no table of position embeddings to take over; "
+            f"language model {config.backbone!r} has no table of position embeddings to reuse; "
             "leave position_embeddings off"
         )
     if config.target_tokens > len(backbone.positions):

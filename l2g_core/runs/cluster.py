@@ -7,7 +7,7 @@ import os
 import secrets
 from types import ModuleType
 
-from l2g_core.errors import InputError
+from l2g_core.errors import missing_extra
 
 
 def ray_or_refuse() -> ModuleType:
@@ -33,5 +33,5 @@ def ray_or_refuse() -> ModuleType:
     try:
         importlib.import_module("ray.tune")
     except ImportError as error:
-        raise InputError("l2g tune needs Ray Tune, which is not installed; pip install 'l2g-interp[ray]'") from error
+        raise missing_extra("l2g tune", "Ray Tune", "ray") from error
     return importlib.import_module("l2g_core.tune.ray_run")

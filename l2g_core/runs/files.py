@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and their hashes."""
+"""Atomic writes: files that are complete or not there at all; and their hashes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from l2g_core.errors import InputError
+
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to; it becomes ``path`` if nothing went wrong, and is removed if it did."""
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Atomic write: a name beside ``path`` to write to, which becomes ``path`` if nothing went wrong."""
     path = Path(path)
     unfinished = path.with_name(path.name + ".unfinished")
     try:
@@ -24,14 +26,31 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON whole or not at all."""
-    with whole(path) as unfinished:
+    """Write JSON atomically."""
+    with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def read_json(path: str | Path, made_by: str) -> dict[str, Any]:
+    """Read a JSON object; ``made_by`` is the command that makes such a file.
+
+    Raises
+    ------
+    InputError
+        The file is missing, or is not a JSON object.
+    """
+    path = Path(path)
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise InputError(f"{path.parent}: has no {path.name}; give a finished folder of '{made_by}'") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: is not what '{made_by}' writes ({error}); run it again") from error
+
+
 def write_tsv(path: str | Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Write a table whole or not at all; cells hold neither tabs nor line ends."""
-    with whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
+    """Write a table atomically; cells hold neither tabs nor line ends."""
+    with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
         for row in chain([header], rows):
             handle.write("\t".join(row) + "\n")
 

@@ -1,6 +1,7 @@
-"""A file that survives ``kill -9``: whole parts are kept, a torn tail is cut off, and the work goes on from there.
+"""A file that survives ``kill -9``: complete parts are kept, a torn tail is cut off, and the work continues from there.
 
-Layout: a header line of JSON (what the work is), then records of 8 bytes length, 4 bytes CRC-32 and an npz archive.
+Layout: a header line of JSON (what the work is), then records: the rows that each is about, its length, its
+CRC-32, and an npz archive. Records whose rows do not follow one another are refused.
 """
 
 from __future__ import annotations
@@ -12,76 +13,101 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from l2g_core.errors import InputError
+from l2g_core.runs.identity import Identity, refuse_other
 
-_RECORD = struct.Struct("<QI")
+_RECORD = struct.Struct("<QQQI")  # first row, row after the last, bytes, checksum
+
+
+class _Record(NamedTuple):
+    """``end``: where it ends in the file."""
+
+    rows: range
+    end: int
+    payload: bytes
 
 
 class Journal:
-    """Append-only store of dictionaries of arrays, for one piece of work described by ``identity``."""
+    """Append-only store of dictionaries of arrays: consecutive rows of one piece of work."""
 
-    def __init__(self, path: Path, identity: Mapping[str, Any]):
-        self.path, self.identity = path, dict(identity)
+    def __init__(self, path: Path, identity: Identity):
+        self.path, self.identity = path, identity
 
     def start(self, resume: bool) -> int:
-        """Make ready to append; return how many whole records an earlier run left.
+        """Make ready to append; return how many rows an earlier run left.
 
         Raises
         ------
         InputError
-            There is an unfinished run and it is not to be resumed, or it is another piece of work.
+            There is an unfinished run and it is not to be resumed, or it is other work.
         """
         if not self.path.exists():
             self.path.write_bytes(self._header())
             return 0
         if not resume:
-            raise InputError(f"{self.path}: an unfinished run; add --resume to go on with it, or delete the file")
+            raise InputError(f"{self.path}: an unfinished run; add --resume to continue it, or delete the file")
         with self.path.open("rb") as file:
             header = file.readline()
         if not header.endswith(b"\n"):  # killed while writing the very first line
             self.path.write_bytes(self._header())
             return 0
-        before = json.loads(header)
-        if changed := [key for key in self.identity if before.get(key) != self.identity[key]]:
-            details = ", ".join(f"{key} was {before.get(key)!r} and is {self.identity[key]!r}" for key in changed)
-            raise InputError(f"{self.path}: an unfinished run of another kind ({details}); use those, or delete it")
-        whole = [end for end, _ in self._scan()]
-        os.truncate(self.path, whole[-1] if whole else len(header))
-        return len(whole)
+        refuse_other(self.path, json.loads(header), self.identity)
+        complete = list(self._scan())
+        os.truncate(self.path, complete[-1].end if complete else len(header))
+        return complete[-1].rows.stop if complete else 0
 
     def holds_work(self) -> bool:
-        """Whether there is a whole record that would be lost."""
+        """Whether there is a complete record that would be lost."""
         return self.path.exists() and next(self._scan(), None) is not None
 
-    def append(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add one record and see it onto the disk."""
+    def append(self, rows: range, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add one record, the results of these rows, and see it onto the disk."""
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         payload = buffer.getvalue()
         with self.path.open("ab") as file:
-            file.write(_RECORD.pack(len(payload), zlib.crc32(payload)) + payload)
+            file.write(_RECORD.pack(rows.start, rows.stop, len(payload), _checksum(rows, payload)) + payload)
             file.flush()
             os.fsync(file.fileno())
 
     def records(self) -> Iterator[dict[str, np.ndarray]]:
-        """The whole records, in order."""
-        for _, payload in self._scan():
-            with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
+        """The complete records, in the order of their rows.
+
+        Raises
+        ------
+        InputError
+            A record's rows do not follow those before it.
+        """
+        for record in self._scan():
+            with np.load(io.BytesIO(record.payload), allow_pickle=False) as archive:
                 yield dict(archive)
 
     def _header(self) -> bytes:
-        return json.dumps(self.identity).encode() + b"\n"
+        return json.dumps(self.identity.as_json()).encode() + b"\n"
 
-    def _scan(self) -> Iterator[tuple[int, bytes]]:
+    def _scan(self) -> Iterator[_Record]:
+        """Complete records; ends where one is torn or damaged."""
+        expected = 0
         with self.path.open("rb") as file:
             file.readline()
             while len(head := file.read(_RECORD.size)) == _RECORD.size:
-                size, checksum = _RECORD.unpack(head)
+                start, stop, size, checksum = _RECORD.unpack(head)
                 payload = file.read(size)
-                if len(payload) < size or zlib.crc32(payload) != checksum:
+                if len(payload) < size or _checksum(range(start, stop), payload) != checksum:
                     return
-                yield file.tell(), payload
+                if start != expected or stop <= start:
+                    raise InputError(
+                        f"{self.path}: has rows {start} to {stop} where row {expected} comes next; two processes "
+                        "wrote it: --overwrite starts again"
+                    )
+                expected = stop
+                yield _Record(range(start, stop), file.tell(), payload)
+
+
+def _checksum(rows: range, payload: bytes) -> int:
+    """CRC-32 of a record: its row numbers and its content."""
+    return zlib.crc32(payload, zlib.crc32(struct.pack("<QQ", rows.start, rows.stop)))

@@ -1,4 +1,4 @@
-"""One process at a time per output: a lock that the system drops with the process that holds it."""
+"""One process at a time per output: a lock that the system drops together with the process that holds it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,15 +15,20 @@ from l2g_core.errors import InputError
 
 
 @contextmanager
-def lock(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold the lock file ``path`` while ``what`` (an output, for the message) is being written.
+def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock file ``path``; the same process may take it more than once.
 
-    The same process may take it several times. ``wait``: seconds to wait for another process.
+    Parameters
+    ----------
+    what
+        The output that the lock is about, for the message.
+    wait
+        Seconds to wait for another process to finish; forever where negative.
 
     Raises
     ------
     InputError
-        Another process holds it; says which, where it left its name.
+        Another process holds it. The message names that process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(path, timeout=wait, is_singleton=True)
@@ -32,14 +37,23 @@ def lock(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
     except Timeout as error:
         raise InputError(f"{what}: another process is writing it ({_holder(path)}); wait for it, or stop it") from error
     try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}: {Path(sys.argv[0]).name}", encoding="utf-8")
+        if held.lock_counter == 1:
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}: {_program()}", encoding="utf-8")
         yield
     finally:
+        if held.lock_counter == 1:  # removed while held: whoever waits sees that and takes a new file
+            path.unlink(missing_ok=True)
         held.release()
+        with suppress(OSError):  # not empty: other locks, or the ledger
+            path.parent.rmdir()
+
+
+def _program() -> str:
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
 
 
 def _holder(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") or "unknown"
+        return path.read_text(encoding="utf-8") or "of unknown number"
     except OSError:
-        return "unknown"
+        return "of unknown number"

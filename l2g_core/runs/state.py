@@ -1,8 +1,8 @@
 """What a stage of training leaves behind after every epoch, to go on from after a kill: one safetensors file.
 
-It holds the weights that learn, the optimiser's memory, the facts that the stage wants back (epoch, history) and the
-identity of the run (options, architecture, data): another run's state is refused with the difference shown. Random
-numbers need no place in it where every epoch starts from ``seeded_epoch``.
+It holds the weights that learn, the optimiser's memory, the facts that the stage wants back (history) and the identity
+of the run: another run's state is refused with the difference shown. Random numbers need no place in it, for every
+epoch starts from ``seeded_epoch``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
-from l2g_core.runs.identity import as_json, differences
+from l2g_core.runs.files import atomic_write
+from l2g_core.runs.identity import Identity, differences, refuse_other
 
 
 def seeded_epoch(seed: int, epoch: int) -> torch.Generator:
@@ -33,7 +33,7 @@ def store_state(
     modules: Mapping[str, nn.Module],
     optimizer: torch.optim.Optimizer | None,
     facts: Mapping[str, Any],
-    identity: Mapping[str, Any],
+    identity: Identity,
 ) -> None:
     """Write the state as one file, whole or not at all.
 
@@ -46,8 +46,6 @@ def store_state(
         Its tensors and its groups' settings (learning rates) are kept.
     facts
         What ``restore_state`` is to give back; JSON.
-    identity
-        What makes this run this run; JSON, nested as you like.
     """
     from safetensors.torch import save_file
 
@@ -58,8 +56,8 @@ def store_state(
         for number, slots in state["state"].items():
             tensors |= {f"optimizer.{number}.{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
         groups = [{k: v for k, v in group.items() if k != "params"} for group in state["param_groups"]]
-    content = json.dumps({"facts": dict(facts), "identity": dict(identity), "groups": groups})
-    with whole(path) as unfinished:
+    content = json.dumps({"facts": dict(facts), "identity": identity.as_json(), "groups": groups})
+    with atomic_write(path) as unfinished:
         on_cpu = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         save_file(on_cpu, unfinished, metadata={"state": content})
 
@@ -68,24 +66,20 @@ def restore_state(
     path: str | Path,
     modules: Mapping[str, nn.Module],
     optimizer: torch.optim.Optimizer | None,
-    identity: Mapping[str, Any],
+    identity: Identity,
 ) -> dict[str, Any] | None:
     """Put back what ``store_state`` wrote, and return its facts; None where no state was stored yet.
 
     Raises
     ------
     InputError
-        The file is damaged, or is of a run with another identity: every setting that differs is named, with both
-        values.
+        The file is damaged, or is of other work: every setting that differs is named, with both values.
     """
     path = Path(path)
     if not path.exists():
         return None
     stored, tensors = _read(path)
-    different = list(differences(stored["identity"], as_json(identity)))
-    if different:
-        raise InputError(f"{path}: is of a run with other {', '.join(different)}; "
-                         "use another --output, or the same settings and data")  # fmt: skip
+    refuse_other(path, stored["identity"], identity)
     for name, module in modules.items():
         _restore_module(path, module, _under(name, tensors))
     if optimizer is not None:
@@ -101,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             stored = json.loads((file.metadata() or {})["state"])
             return stored, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: no whole state of a training ({error}); remove it to start afresh") from error
+        raise InputError(f"{path}: not a complete training state ({error}); --overwrite starts again") from error
 
 
 def _learned(module: nn.Module) -> dict[str, Tensor]:
@@ -118,7 +112,7 @@ def _restore_module(path: Path, module: nn.Module, tensors: dict[str, Tensor]) -
     found = {key: tuple(value.shape) for key, value in tensors.items()}
     different = list(differences(found, expected))
     if different:
-        raise InputError(f"{path}: weights of another shape: {different[0]}; remove it to start afresh")
+        raise InputError(f"{path}: weights of another shape: {different[0]}; --overwrite starts again")
     module.load_state_dict(tensors, strict=False)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,12 +12,13 @@ from l2g_core.console import progress
 from l2g_core.errors import InputError
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.embedders import EMBEDDERS, embedder_class
-from l2g_core.runs.files import write_json
-from l2g_core.runs.identity import differences
+from l2g_core.runs.files import read_json, write_json
+from l2g_core.runs.identity import Identity, refuse_other
 from l2g_core.runs.state import seeded_epoch
 from l2g_core.search.network import build
 from l2g_core.search.options import SearchOptions
-from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
+from l2g_core.search.training import Task, descend, score, shift_of
+from l2g_core.training.loop import drawn_batches, in_words, number_of_batches
 
 log = logging.getLogger(__name__)
 Scores = dict[str, float | None]
@@ -32,7 +30,7 @@ def choose(
     options: SearchOptions,
     device: str,
     state: Path,
-    identity: Mapping[str, Any],
+    identity: Identity,
     shown: bool = True,
 ) -> Scores:
     """The validation score of every family after one epoch; None where it is undefined.
@@ -58,7 +56,7 @@ def choose(
         rate = len(task.train) / (time.monotonic() - begun)
         log.info("%s after one epoch: validation %s %s, %.0f sequences/s", name, task.metric, in_words(value), rate)
         scores[name] = value
-        write_json(state, {"identity": identity, "scores": scores})
+        write_json(state, {"identity": identity.as_json(), "scores": scores})
     if all(value is None for value in scores.values()):
         raise InputError(
             f"{task.source}: no embedder has a validation score ({task.metric}) after an epoch; "
@@ -82,25 +80,20 @@ def one_epoch(
         model.parameters(), options.choice_learning_rate, options.momentum, weight_decay=options.weight_decay
     )
     generator = seeded_epoch(options.seed, 0)
-    n = batches_per_epoch(task, options, 1.0)
     model.train()
-    for x, y in progress(batches(task, options, generator, n), f"{embedder}, one epoch (batches)", n, shown):
-        descend(model, x, y, optimizer, device)
+    n = number_of_batches(len(task.train), options.batch_size)
+    drawn = drawn_batches(task.train, options.batch_size, task.length, device, generator, shift_of(options))
+    y = torch.from_numpy(task.train.labels)
+    for x, rows in progress(drawn, f"{embedder}, one epoch (batches)", n, shown):
+        descend(model, x, y[rows], optimizer, device)
         optimizer.step()
     return score(model, task, options)
 
 
-def _known(state: Path, identity: Mapping[str, Any]) -> Scores:
+def _known(state: Path, identity: Identity) -> Scores:
+    """The scores that an interrupted search left."""
     if not state.exists():
         return {}
-    try:
-        stored = json.loads(state.read_text(encoding="utf-8"))
-        then, scores = stored["identity"], stored["scores"]
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{state}: not the scores of a search ({error}); remove it to start afresh") from error
-    different = list(differences(then, identity))
-    if different:
-        raise InputError(
-            f"{state}: is of a search with other {', '.join(different)}; use another --output, or the same settings"
-        )
-    return scores
+    stored = read_json(state, "l2g search")
+    refuse_other(state, stored.get("identity", {}), identity)
+    return stored["scores"]

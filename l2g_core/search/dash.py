@@ -7,30 +7,26 @@ mix from settling early, and the highest logit of each layer wins at the end.
 
 from __future__ import annotations
 
-import logging
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from l2g_core.console import progress
 from l2g_core.errors import InputError
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.embedders import embedder_class
-from l2g_core.runs.state import restore_state, seeded_epoch, store_state
+from l2g_core.runs.identity import Identity
 from l2g_core.search.mixed import MixedConv, mix
 from l2g_core.search.network import TaskNetwork, build
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.space import SPACES, space_for, support
-from l2g_core.search.training import Task, batches, batches_per_epoch, descend, in_words, score
-
-log = logging.getLogger(__name__)
+from l2g_core.search.training import Task, descend, score, shift_of
+from l2g_core.training.loop import EpochLoop, LoopSettings, in_words, number_of_batches
 
 
 def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[TaskNetwork, list[MixedConv]]:
@@ -41,22 +37,6 @@ def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> t
     return model, mix(model.embedder, space.candidates, options.temperature)
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one search works with, and how many batches it takes an epoch."""
-
-    task: Task
-    model: TaskNetwork
-    mixed: Sequence[MixedConv]
-    optimizer: torch.optim.Optimizer
-    options: SearchOptions
-    device: str
-
-    @property
-    def batches(self) -> int:
-        return batches_per_epoch(self.task, self.options, self.options.fraction)
-
-
 def dash(
     task: Task,
     model: TaskNetwork,
@@ -64,51 +44,59 @@ def dash(
     options: SearchOptions,
     device: str,
     state: Path,
-    identity: Mapping[str, Any],
+    identity: Identity,
     shown: bool = True,
 ) -> list[dict[str, Any]]:
     """Search; returns the trajectory, one record per epoch, and leaves the final logits in ``mixed``.
 
-    ``state`` is written after every epoch. Where it is there already the search goes on from it, and ends as an
-    unbroken one does.
+    ``state`` is written after every epoch. Where it exists the search continues from it, and ends as an unbroken one
+    does.
 
     Raises
     ------
     InputError
-        The loss is no finite number any more; or ``state`` is of another run.
+        The loss became NaN or infinite; or ``state`` is of other work.
     """
-    run = Run(task, model.to(device), mixed, make_optimizer(model, mixed, options), options, device)
-    facts = restore_state(state, {"model": model}, run.optimizer, identity)
-    trajectory: list[dict[str, Any]] = facts["trajectory"] if facts else []
-    first, last = len(trajectory) * run.batches, options.epochs * run.batches
-    bar = progress(range(first, last), "searching (batches)", last, shown, first)
-    for epoch in range(len(trajectory), options.epochs):
-        trajectory.append(search_epoch(run, epoch, bar))
-        store_state(state, {"model": model}, run.optimizer, {"trajectory": trajectory}, identity)
-    return trajectory
-
-
-def search_epoch(run: Run, epoch: int, bar: Iterator[int]) -> dict[str, Any]:
-    """Train on the epoch's batches and record where the search stands; depends on state, seed and epoch alone."""
-    generator = seeded_epoch(run.options.seed, epoch)
-    set_learning_rates(run.optimizer, epoch, run.options)
-    run.model.train()
-    begun = time.monotonic()
-    losses = [
-        search_step(run.model, run.mixed, x, y, run.optimizer, run.options, run.device)
-        for (x, y), _ in zip(batches(run.task, run.options, generator, run.batches), bar, strict=False)
-    ]  # the bar goes on to the next epoch's batches
-    rate = min(run.batches * run.options.batch_size, len(run.task.train)) / (time.monotonic() - begun)
-    loss = float(torch.stack(losses).mean())
-    if not math.isfinite(loss):
-        raise InputError(f"the loss of the search is no number any more in epoch {epoch + 1}; lower --lr")
-    entry = {"epoch": epoch + 1, "loss": loss, **standing(run.model, run.mixed, run.task, run.options)}
-    log.info(
-        "search epoch %d/%d: loss %.4f, validation %s %s, %.0f sequences/s, leading: %s",
-        epoch + 1, run.options.epochs, loss, run.task.metric, in_words(entry["score"]), rate,
-        " ".join("{}x{}".format(*layer.best()) for layer in run.mixed),
+    batches = max(1, round(options.fraction * number_of_batches(len(task.train), options.batch_size)))
+    settings = LoopSettings(
+        epochs=options.epochs, batch_size=options.batch_size, seed=options.seed, length=task.length,
+        max_shift=shift_of(options), device=device, state=state, identity=identity, batches=batches, shown=shown,
     )  # fmt: skip
-    return entry
+    searcher = _Searcher(task, model.to(device), mixed, options, settings)
+    searcher.restore()
+    searcher.run()
+    return searcher.history
+
+
+class _Searcher(EpochLoop):
+    """One search; its history is the trajectory."""
+
+    NAME = "searching"
+    model: TaskNetwork
+
+    def __init__(
+        self, task: Task, model: TaskNetwork, mixed: Sequence[MixedConv], options: SearchOptions, settings: LoopSettings
+    ):
+        super().__init__(model, make_optimizer(model, mixed, options), task.train, settings)
+        self.task, self.mixed, self.options = task, mixed, options
+        self.y = torch.from_numpy(task.train.labels)
+
+    def begin(self, epoch: int) -> None:
+        set_learning_rates(self.optimizer, epoch, self.options)
+
+    def step(self, x: Float[Tensor, "batch 4 length"], rows: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+        return search_step(self.model, self.mixed, x, self.y[rows], self.optimizer, self.options, self.settings.device)
+
+    def conclude(self, epoch: int, losses: list[Tensor]) -> dict[str, Any]:
+        loss = float(torch.stack(losses).mean())
+        if not math.isfinite(loss):
+            raise InputError(f"NaN loss: the loss of the search is not finite in epoch {epoch + 1}; lower --lr")
+        return {"loss": loss, **standing(self.model, self.mixed, self.task, self.options)}
+
+    def describe(self, row: Mapping[str, Any]) -> str:
+        leading = " ".join("{}x{}".format(*operator) for operator in row["leaders"])
+        score = in_words(row["score"])
+        return f"loss {row['loss']:.4f}, validation {self.task.metric} {score}, leading: {leading}"
 
 
 def make_optimizer(model: nn.Module, mixed: Sequence[MixedConv], options: SearchOptions) -> torch.optim.Optimizer:

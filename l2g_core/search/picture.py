@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 
 
 def draw_trajectory(result: Mapping[str, Any], path: str | Path) -> None:
@@ -26,7 +26,7 @@ def draw_trajectory(result: Mapping[str, Any], path: str | Path) -> None:
         _curve(loss, trajectory, "loss")
         _curve(score, trajectory, "score", f"validation {result['metric']}")
         _layers(figure, layers, result)
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             figure.savefig(unfinished, format="svg", metadata={"Date": None})
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from l2g_core.errors import InputError
 from l2g_core.model.embedders import EMBEDDERS, KernelDilation, embedder_class
+from l2g_core.runs.files import read_json
 
 SEARCH = "search.json"
 
@@ -21,7 +20,7 @@ def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | N
         There is no finished search in this folder, or the file is not one, or it does not fit the embedder.
     """
     path = Path(folder) / SEARCH
-    stored = read_result(path)
+    stored = read_json(path, "l2g search")
     try:
         embedder, found = stored["embedder"], stored["operators"]
         operators = None if found is None else tuple((int(kernel), int(dilation)) for kernel, dilation in found)
@@ -35,19 +34,3 @@ def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | N
             f"{path}: {len(operators)} operators, and {embedder} has {expected} convolutions; search again"
         )
     return embedder, operators
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """The whole file.
-
-    Raises
-    ------
-    InputError
-        It is not there or no JSON.
-    """
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no finished search here; run 'l2g search' with this --output") from error
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not the result of a search ({error}); run 'l2g search' again") from error

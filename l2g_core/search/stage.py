@@ -6,7 +6,6 @@ after its last whole epoch), from which a killed run goes on.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,20 +13,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from l2g_core.console import out_of_memory_explained
+from l2g_core.console import out_of_memory_explained, writable_folder
 from l2g_core.datasets import Labelled
 from l2g_core.errors import InputError
 from l2g_core.evaluation.predict import default_device
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.embedders import embedder_class
-from l2g_core.runs.files import write_json
-from l2g_core.runs.identity import differences
+from l2g_core.runs.files import read_json, write_json
+from l2g_core.runs.identity import Identity, claim
 from l2g_core.search.choose import Scores, best_of, choose
 from l2g_core.search.dash import dash, mixed_network
 from l2g_core.search.mixed import MixedConv
 from l2g_core.search.options import SearchOptions
 from l2g_core.search.picture import draw_trajectory
-from l2g_core.search.result import SEARCH, read_result
+from l2g_core.search.result import SEARCH
 from l2g_core.search.space import SPACES, space_for
 from l2g_core.search.training import Task, task_of
 
@@ -43,6 +42,7 @@ def search(
     *,
     device: str | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
     """Find the embedder and its operators for these data; a finished search of the same kind is taken as it is.
@@ -64,34 +64,32 @@ def search(
     Raises
     ------
     InputError
-        The embedder has nothing to search, rows are missing, ``folder`` holds another search that was to be resumed,
+        The embedder has nothing to search, rows are missing, ``folder`` holds unfinished or other work,
         or memory runs out.
     """
     options = options or SearchOptions()
     _check(options, config)
-    folder, device = Path(folder), device or default_device()
-    identity = _identity(data, config, options)
-    folder.mkdir(parents=True, exist_ok=True)
-    finished = _finished(folder / SEARCH, identity, resume)
-    if finished is not None:
-        return finished
-    if not resume:
-        for name in (SEARCH, CHOICE, STATE):
-            (folder / name).unlink(missing_ok=True)
-    task = task_of(data, config, options)
-    with out_of_memory_explained("--batch-size or --embedder-width"):
-        scores = None
-        if options.embedder is None:
-            scores = choose(task, config, options, device, folder / CHOICE, identity, shown)
-        embedder = options.embedder or best_of(scores or {})
-        layers, trajectory = _operators(embedder, task, config, options, device, folder / STATE, identity, shown)
-    result = _result(embedder, scores, layers, trajectory, task, data, identity)
-    _warn_if_undecided(result)
-    draw_trajectory(result, folder / PICTURE)
-    write_json(folder / SEARCH, result)
-    for name in (CHOICE, STATE):
-        (folder / name).unlink(missing_ok=True)
-    return result
+    folder, device = writable_folder(folder), device or default_device()
+    identity = identity_of(data, config, options)
+    result, picture, choice, state = (folder / name for name in (SEARCH, PICTURE, CHOICE, STATE))
+    partial = [choice, state]
+    with claim(folder, identity, [result, picture], partial=partial, resume=resume, overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return read_json(result, "l2g search")
+        task = task_of(data, config, options)
+        with out_of_memory_explained("--batch-size or --embedder-width"):
+            scores = None
+            if options.embedder is None:
+                scores = choose(task, config, options, device, choice, identity, shown)
+            embedder = options.embedder or best_of(scores or {})
+            layers, trajectory = _operators(embedder, task, config, options, device, state, identity, shown)
+        found = _result(embedder, scores, layers, trajectory, task, data, identity)
+        _warn_if_undecided(found)
+        draw_trajectory(found, picture)
+        write_json(result, found)
+        for path in partial:
+            path.unlink(missing_ok=True)
+        return found
 
 
 def _check(options: SearchOptions, config: L2GConfig) -> None:
@@ -108,32 +106,17 @@ def _check(options: SearchOptions, config: L2GConfig) -> None:
         )
 
 
-def _identity(data: Labelled, config: L2GConfig, options: SearchOptions) -> dict[str, Any]:
+def identity_of(data: Labelled, config: L2GConfig, options: SearchOptions) -> Identity:
     """What a search depends on; the parts of the configuration that it looks for or leaves out do not count."""
     model = asdict(config)
     fields = ("targets", "sequence_length", "task", "embedder_width", "backbone", "dropout")
     space = options.space or space_for(config.sequence_length)
-    identity = {
+    content = {
         "options": asdict(options) | {"space": space},
         "config": {name: model[name] for name in fields},
         "data": {"sha256": data.sha256, "validation": data.split_source},
     }
-    return json.loads(json.dumps(identity))  # as it looks after a file: tuples are lists there
-
-
-def _finished(path: Path, identity: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    stored = read_result(path)
-    different = [d for part, now in identity.items() for d in differences(stored.get(part), now, part)]
-    if not different:
-        log.info("%s: this search was finished before and is taken as it is; remove the file to repeat it", path)
-        return stored
-    if resume:
-        raise InputError(
-            f"{path}: is of a search with other {', '.join(different)}; use another --output, or the same settings"
-        )
-    return None
+    return Identity("l2g search", content)
 
 
 def _operators(
@@ -143,14 +126,15 @@ def _operators(
     options: SearchOptions,
     device: str,
     state: Path,
-    identity: Mapping[str, Any],
+    identity: Identity,
     shown: bool,
 ) -> tuple[Sequence[MixedConv], list[dict[str, Any]]]:
     if embedder_class(embedder).N_CONVOLUTIONS == 0:
         log.info("%s has no convolution to search", embedder)
         return [], []
     model, mixed = mixed_network(embedder, config, options)
-    return mixed, dash(task, model, mixed, options, device, state, {**identity, "embedder": embedder}, shown)
+    of_embedder = Identity(identity.kind, {**identity.content, "embedder": embedder})
+    return mixed, dash(task, model, mixed, options, device, state, of_embedder, shown)
 
 
 def _warn_if_undecided(result: Mapping[str, Any]) -> None:
@@ -174,20 +158,20 @@ def _result(
     trajectory: list[dict[str, Any]],
     task: Task,
     data: Labelled,
-    identity: Mapping[str, Any],
+    identity: Identity,
 ) -> dict[str, Any]:
-    space = SPACES[identity["options"]["space"]]
+    space = SPACES[identity.content["options"]["space"]]
     return {
         "embedder": embedder,
-        "embedder_width": identity["config"]["embedder_width"],
+        "embedder_width": identity.content["config"]["embedder_width"],
         "operators": [list(layer.best()) for layer in layers] or None,
         "choice": scores,
         "metric": task.metric,
         "candidates": [list(operator) for operator in space.candidates],
         "logits": [[float(v) for v in layer.logits.detach().cpu()] for layer in layers],
         "trajectory": trajectory,
-        "seed": identity["options"]["seed"],
-        **identity,
+        "seed": identity.content["options"]["seed"],
+        **identity.content,
         "source": data.data.source,
         "versions": {name: version(name) for name in ("l2g-interp", "torch")},
     }

@@ -1,8 +1,7 @@
-"""What the one-epoch choice and the search share: rows, batches, gradients, scores."""
+"""What the one-epoch choice and the search share: rows, gradients, scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,15 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from l2g_core.datasets import Labelled
-from l2g_core.dna import one_hot
 from l2g_core.evaluation.evaluate import mean_score, scores
 from l2g_core.evaluation.labels import check_labels, check_metric, labelled_rows
 from l2g_core.evaluation.metrics import TASK_METRIC
 from l2g_core.model.config import L2GConfig
 from l2g_core.search.network import TaskNetwork
 from l2g_core.search.options import SearchOptions
-from l2g_core.training.augment import augment
 from l2g_core.training.loss import task_loss
+from l2g_core.training.options import MAX_SHIFT
 
 
 @dataclass(frozen=True)
@@ -49,22 +47,9 @@ def task_of(data: Labelled, config: L2GConfig, options: SearchOptions) -> Task:
     return Task(train, validation, config.sequence_length, options.metric or TASK_METRIC[config.task])
 
 
-def batches_per_epoch(task: Task, options: SearchOptions, fraction: float) -> int:
-    """The given share of the whole batches (and of the last, if it has two rows or more), at least one."""
-    whole, rest = divmod(len(task.train), options.batch_size)
-    return max(1, round(fraction * (whole + (rest > 1))))
-
-
-def batches(
-    task: Task, options: SearchOptions, generator: torch.Generator, n: int
-) -> Iterator[tuple[Float[Tensor, "batch 4 length"], Float[Tensor, "batch targets"]]]:
-    """The first ``n`` batches of the training rows in a fresh order, augmented."""
-    order = torch.randperm(len(task.train), generator=generator)
-    labels = torch.from_numpy(task.train.labels)
-    for rows in order.split(options.batch_size)[:n]:
-        letters = [task.train.data.sequences[row] for row in rows.tolist()]
-        x = torch.from_numpy(one_hot(letters, task.length)).float()
-        yield augment(x, generator) if options.augment else x, labels[rows]
+def shift_of(options: SearchOptions) -> int | None:
+    """The largest shift of the augmentation (bp); None without one."""
+    return MAX_SHIFT if options.augment else None
 
 
 def score(model: TaskNetwork, task: Task, options: SearchOptions) -> float | None:
@@ -82,8 +67,3 @@ def descend(
     loss = task_loss(model(x.to(device)), y.to(device), model.config.task)
     loss.backward()
     return loss.detach()
-
-
-def in_words(score: float | None) -> str:
-    """A score for people to read."""
-    return "undefined" if score is None else f"{score:.4f}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from l2g_core.errors import InputError
+from l2g_core.errors import missing_extra
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def write_events(folder: Path, wanted: bool, first_step: int = 0) -> Iterator[Ca
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise InputError("--tensorboard needs a package more; pip install 'l2g-interp[tensorboard]'") from error
+        raise missing_extra("--tensorboard", "TensorBoard", "tensorboard") from error
     with SummaryWriter(folder, purge_step=first_step) as writer:
 
         def write(step: int, values: Mapping[str, Any]) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +11,10 @@ from l2g_core.errors import InputError
 from l2g_core.experiments.resolve import Experiment
 from l2g_core.experiments.write import as_toml
 from l2g_core.finetune.start import SEARCHED
-from l2g_core.runs.files import whole, write_json
-from l2g_core.runs.identity import differences
+from l2g_core.runs.files import atomic_write, read_json
+from l2g_core.runs.identity import Identity
 from l2g_core.tune.options import TuneOptions
-from l2g_core.tune.records import EXPERIMENT, RECORD, TABLE, TRIALS, Trial, read_trial, trial_folder, write_trial
+from l2g_core.tune.records import EXPERIMENT, RECORD, Trial, read_trial, trial_folder, write_trial
 from l2g_core.tune.space import draw, space_of, with_settings
 
 SUMMARY, BEST = "tune.json", "best.toml"
@@ -56,42 +52,26 @@ def checked(experiment: Experiment) -> tuple[int, str]:
     return data.data.longest, data.sha256
 
 
-def identity_of(experiment: Experiment, options: TuneOptions, sha256: str) -> dict[str, Any]:
+def identity_of(experiment: Experiment, options: TuneOptions, sha256: str) -> Identity:
     """What the trials depend on, whatever their number and the machine."""
     sections = {name: dict(values) for name, values in experiment.sections.items()}
     sections["data"] |= {"data_dir": None, "name": Path(sections["data"]["name"]).name, "sha256": sha256}
-    content = {
-        **sections,
-        "tune": {"grace_epochs": options.grace_epochs, "reduction": options.reduction},
-        "versions": {name: version(name) for name in ("l2g-interp", "torch", "transformers", "ray")},
-    }
-    return json.loads(json.dumps(content))
+    asha = {"grace_epochs": options.grace_epochs, "reduction": options.reduction}
+    return Identity("l2g tune", {**sections, "tune": asha})
 
 
-def begin(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
-    """Refuse another tuning's folder, or clear what an earlier one left."""
-    path = folder / SUMMARY
-    if resume and path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))["identity"]
-        if different := list(differences(before, identity)):
-            raise InputError(
-                f"{path}: is of a tuning with other {', '.join(different)}; use another --output, or the same "
-                "settings and data"
-            )
-        return
-    for name in (BEST, TABLE):
-        (folder / name).unlink(missing_ok=True)
-    if (folder / TRIALS).is_dir():
-        shutil.rmtree(folder / TRIALS)
-    write_json(path, {"identity": identity})
+def all_over(folder: Path, trials: int) -> bool:
+    """Whether all of the first ``trials`` trials have run to their end."""
+    return all((trial_folder(folder, n) / RECORD).is_file() and read_trial(folder, n).outcome for n in range(trials))
 
 
-def searched(experiment: Experiment, folder: Path, resume: bool, shown: bool) -> Experiment:
+def searched(experiment: Experiment, folder: Path, resume: bool, overwrite: bool, shown: bool) -> Experiment:
     """Run stage 1, which none of what is tuned is about, once; what it found is given from here on."""
     from l2g_core.experiments.stages import search_only
-    from l2g_core.search.result import SEARCH, read_result
+    from l2g_core.search.result import SEARCH
 
-    found = read_result(search_only(experiment, folder, resume=resume, shown=shown) / SEARCH)
+    place = search_only(experiment, folder, resume=resume, overwrite=overwrite, shown=shown)
+    found = read_json(place / SEARCH, "l2g search")
     settings = {f"model.{key}": found[key] for key in SEARCHED if found.get(key) is not None}
     return with_settings(experiment, {**settings, "stages.search": False})
 
@@ -114,5 +94,5 @@ def lay_out(experiment: Experiment, folder: Path, trials: int, longest: int) -> 
 def write_given(experiment: Experiment, path: Path, note: str) -> None:
     """Only what is given, so that it is resolved as the experiment that it came from."""
     about = f"{experiment.about} ({note})" if experiment.about else note
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(as_toml(replace(experiment, about=about, sections=experiment.given)), encoding="utf-8")

@@ -15,12 +15,13 @@ from l2g_core.errors import InputError
 from l2g_core.evaluation.metrics import TASK_METRIC
 from l2g_core.experiments.resolve import Experiment
 from l2g_core.runs.cluster import ray_or_refuse
-from l2g_core.runs.files import write_json
+from l2g_core.runs.files import read_json, write_json
+from l2g_core.runs.identity import Identity, claim
 from l2g_core.tune.options import TuneOptions
 from l2g_core.tune.prepare import (
     BEST,
     SUMMARY,
-    begin,
+    all_over,
     check_resources,
     checked,
     identity_of,
@@ -32,6 +33,7 @@ from l2g_core.tune.prepare import (
 from l2g_core.tune.records import (
     RUN,
     TABLE,
+    TRIALS,
     Trial,
     best_trial,
     read_trial,
@@ -70,6 +72,7 @@ def tune(
     *,
     text_dir: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
     """Try drawn settings of an experiment, and write the best as ``folder/best.toml``.
@@ -80,9 +83,9 @@ def tune(
 
     Parameters
     ----------
-    resume
-        Go on with what a killed tuning left: trials that are over are not run again, those that failed are. More
-        ``trials`` than before are added to them.
+    resume, overwrite
+        What to do where ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). Resumed,
+        trials that are over are not run again, those that failed are; more ``trials`` than before are added to them.
 
     Returns
     -------
@@ -91,7 +94,8 @@ def tune(
     Raises
     ------
     InputError
-        Ray is not installed, the data or settings are wrong, ``folder`` holds another tuning, or every trial failed.
+        Ray is not installed, the data or settings are wrong, ``folder`` holds unfinished or other work, or every trial
+        failed.
     """
     ray_run, options = ray_or_refuse(), options or TuneOptions()
     check_resources(options, ray_run.available_cpus())
@@ -99,15 +103,21 @@ def tune(
     longest, sha256 = checked(experiment)
     folder = writable_folder(folder)
     identity = identity_of(experiment, options, sha256)
-    begin(folder, identity, resume)
-    if experiment.sections["stages"]["search"]:
-        experiment = searched(experiment, folder, resume, shown)
-    model, metric = experiment.sections["model"], experiment.sections["finetune"]["metric"]
-    run = _Run(experiment, folder, options, metric or TASK_METRIC[model["task"]], shown)
-    lay_out(experiment, folder, options.trials, longest)
-    if any(trial.outcome is None for trial in run.trials()):
-        _run_trials(run, ray_run, None if text_dir is None else Path(text_dir))
-    return _conclude(run, identity)
+    files, partial = [folder / name for name in (SUMMARY, BEST, TABLE)], [folder / TRIALS]
+    with claim(
+        folder, identity, files, partial=partial, resume=resume, overwrite=overwrite,
+        complete=lambda: all_over(folder, options.trials),
+    ) as claimed:  # fmt: skip
+        if claimed.finished:
+            return read_json(folder / SUMMARY, "l2g tune")
+        if experiment.sections["stages"]["search"]:
+            experiment = searched(experiment, folder, resume, overwrite, shown)
+        model, metric = experiment.sections["model"], experiment.sections["finetune"]["metric"]
+        run = _Run(experiment, folder, options, metric or TASK_METRIC[model["task"]], shown)
+        lay_out(experiment, folder, options.trials, longest)
+        if any(trial.outcome is None for trial in run.trials()):
+            _run_trials(run, ray_run, None if text_dir is None else Path(text_dir))
+        return _conclude(run, identity)
 
 
 def _run_trials(run: _Run, ray_run: Any, text_dir: Path | None) -> None:
@@ -169,7 +179,7 @@ def _note_end(run: _Run, number: int, error: str | None, told: bool) -> None:
         log.info("trial %d: %s after %d epochs", number, trial.outcome, len(trial.history))
 
 
-def _conclude(run: _Run, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _conclude(run: _Run, identity: Identity) -> dict[str, Any]:
     """Choose, and write ``best.toml``, the table and ``tune.json``."""
     trials = run.trials()
     write_table(run.folder, trials, run.metric)
@@ -186,7 +196,7 @@ def _conclude(run: _Run, identity: Mapping[str, Any]) -> dict[str, Any]:
         "best": {"trial": best.number, "metric": run.metric, "score": score, "settings": best.settings},
         "trials": {name: outcomes.count(name) for name in ("finished", "stopped", "failed")},
         "options": asdict(run.options),
-        "identity": identity,
+        "identity": identity.content,
     }
     write_json(run.folder / SUMMARY, record)
     return record

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from l2g_core.errors import InputError
 from l2g_core.experiments.resolve import resolve
+from l2g_core.runs.lock import lock
 from l2g_core.tune.records import EXPERIMENT, RUN, WORST, read_trial, score_of, trial_folder, write_trial
 
 Tell = Callable[[dict[str, Any]], None]
@@ -29,7 +29,7 @@ def run_trial(folder: Path, number: int, tell: Tell, *, device: str | None, text
         Called with ``{"epoch": n, "score": s}`` after every epoch.
     """
     place = trial_folder(folder, number)
-    with _alone(place):
+    with lock(place / "trial.lock", place, wait=-1.0):  # a process of a killed tuning may take a moment to end
         history = _History(folder, number, tell)
         if history.trial.outcome is not None:
             history.tell_again()
@@ -84,16 +84,3 @@ class _History:
         """Change the record."""
         self.trial = replace(self.trial, **changes)
         write_trial(self.folder, self.trial)
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """Wait until no other process works on this trial: one of a killed tuning may take a moment to end."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        yield
-        return
-    with (place / "lock").open("w", encoding="utf-8") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from l2g_interp.attributions.result import MethodResult
 
-# Where each method lives; imported when it is used, for some of them drag large libraries in.
+# Where each method lives; imported only when used, because some of them need large libraries.
 METHODS = {
     "deep_lift_shap": "l2g_interp.attributions.deeplift",
     "integrated_gradients": "l2g_interp.attributions.integrated_gradients",
@@ -28,7 +28,13 @@ METHODS = {
 
 
 def load_method(name: str) -> Callable[..., MethodResult]:
-    """The function behind a name in ``METHODS``."""
+    """The function behind a name in ``METHODS``.
+
+    Raises
+    ------
+    InputError
+        No such method; lists those there are.
+    """
     if name not in METHODS:
-        raise InputError(f"no attribution method {name!r}; there are {', '.join(METHODS)}")
+        raise InputError(f"no attribution method {name!r}; choose one of {', '.join(METHODS)}")
     return getattr(importlib.import_module(METHODS[name]), name)

@@ -18,7 +18,7 @@ from l2g_interp.records.types import ARRAYS, Attributions, TargetAttributions, c
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PART = 8  # sequences explained in one go, and stored together: the least that a kill can cost
+PART = 8  # sequences explained and stored together: the most work that an interrupted run has to repeat
 
 
 def attribute(
@@ -36,7 +36,7 @@ def attribute(
     ids: Sequence[str] | None = None,
     progress: bool = False,
 ) -> Attributions:
-    """Contribution of every base to each target, against dinucleotide-shuffled references.
+    """Contribution of every base to each target, against dinucleotide-shuffled references (paper, appendix A.8).
 
     Parameters
     ----------
@@ -52,10 +52,22 @@ def attribute(
     method
         A name in ``METHODS``.
     batch_size
-        Rows per forward pass; sized to the memory when None.
+        Rows per forward pass; chosen to fit the memory when None.
+    device
+        Where to run, such as ``cpu`` or ``cuda``; by default where the model is. The model is moved there.
     on_missing
         What ``deep_lift_shap`` does about a torch function that it has no rule for: ``raise``, or ``warn``, treat it
         as linear and name it in ``provenance["unruled"]``.
+    ids
+        A name for each sequence; by default ``sequence_0``, ``sequence_1``, ...
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    Attributions
+        For each target, contributions ``(n, 4, length)`` in the units of the model's output, with the prediction,
+        the completeness error and the standard errors (see `TargetAttributions`).
 
     Raises
     ------
@@ -72,14 +84,14 @@ def attribute(
     n_parts = -(-len(codes) // PART)
     shuffles = References(n_references, seed, references)
     parts = attribute_in_parts(module, codes, chosen, shuffles, method, batch_size, on_missing)
-    whole = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
+    result = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
     ids = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
-    provenance = {"method": method, "n_references": n_references, "seed": seed, "unruled": list(whole.unruled)}
-    return as_attributions(whole, codes, ids, [names[i] for i in chosen], provenance)
+    provenance = {"method": method, "n_references": n_references, "seed": seed, "unruled": list(result.unruled)}
+    return as_attributions(result, codes, ids, [names[i] for i in chosen], provenance)
 
 
 class References:
-    """Where the references of a row come from: shuffles drawn from a seed, or an array that the user gives."""
+    """Where the references of a row come from: shuffles drawn from a seed, or an array given by the user."""
 
     def __init__(self, n: int, seed: int, given: np.ndarray | None = None):
         self.n, self.seed, self.given = n, seed, given
@@ -91,6 +103,7 @@ class References:
         return self.given[rows]
 
     def check(self, one_hot: np.ndarray) -> None:
+        """Refuse a given array whose shape does not fit the sequences."""
         given = self.given
         if given is not None and (
             given.ndim != 4 or given.shape[::2] != (len(one_hot), 4) or given.shape[3] != one_hot.shape[2]
@@ -111,7 +124,7 @@ def attribute_in_parts(
     on_missing: str = "raise",
     start: int = 0,
 ) -> Iterator[MethodResult]:
-    """Explain the rows from ``start`` on, ``PART`` at a time: the result does not depend on where it was taken up."""
+    """Explain the rows from ``start`` on, ``PART`` at a time; resuming anywhere gives the same result."""
     import torch
 
     run = load_method(method)
@@ -166,7 +179,7 @@ def as_attributions(
     lengths: np.ndarray | None = None,
     coordinates: list | None = None,
 ) -> Attributions:
-    """Put a method's result under the names of its targets."""
+    """A method's result, by the names of its targets."""
     by_target = {
         name: TargetAttributions(one_hot, **{key: getattr(result, key)[:, t] for key in ARRAYS})
         for t, name in enumerate(targets)
@@ -176,6 +189,7 @@ def as_attributions(
 
 
 def as_int8(one_hot: Any) -> Int8[np.ndarray, "n 4 length"]:
+    """One-hot sequences as an int8 array; refuses another shape, or columns that are not one-hot or all zero."""
     array = np.asarray(one_hot.cpu() if hasattr(one_hot, "cpu") else one_hot)
     if array.ndim != 3 or array.shape[1] != 4:
         raise InputError(f"one_hot has shape {array.shape}; it must be (n, 4, length), rows ACGT")

@@ -1,19 +1,20 @@
-"""DeepLIFT by captum's hooks on modules: what the L2G paper used. Kept for comparison; on most models it is wrong.
+"""DeepLIFT by captum's hooks on modules: what the paper used (appendix A.8). Kept for comparison; mostly wrong.
 
-It sees only the modules it has rules for, so whatever a model does in functions (attention, GELU, softmax) is taken as
-linear, and its rule for max pooling is off. ``delta`` shows by how much the contributions miss their sum.
+It sees only the modules it has rules for, so whatever a model calls as functions (attention, GELU, softmax) is treated
+as linear, and its rule for max pooling is inexact. ``delta`` is how far the contributions are from adding up.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from l2g_core.errors import InputError
+from l2g_core.errors import InputError, missing_extra
 from l2g_interp.attributions.result import MethodResult
 from l2g_interp.attributions.statistics import (
     check_inputs,
@@ -38,9 +39,10 @@ def captum_deep_lift_shap(
 ) -> MethodResult:
     """Captum's DeepLiftShap, one call per sequence, target and chunk of references.
 
-    Parameters, result and errors are those of ``deep_lift_shap``; besides, InputError for a model that captum cannot
-    take, such as one that uses a module twice.
+    Parameters, shapes, result and errors are those of ``deep_lift_shap``; also raises InputError for a model that
+    captum cannot handle, such as one that uses a module twice, and where captum is not installed.
     """
+    _captums_class()  # is captum there?
     check_inputs(model, one_hot, references)
     device, dtype = device_and_dtype(model)
     rows, r = batch_size or DEFAULT_ROWS, references.shape[1]
@@ -59,7 +61,7 @@ def captum_deep_lift_shap(
 
 
 class _Checked(nn.Module):
-    """Captum hooks a module, and calls it with other arguments than rows."""
+    """The model with its output checked, as a module: captum sets its hooks on modules."""
 
     def __init__(self, model: nn.Module, targets: Sequence[int]) -> None:
         super().__init__()
@@ -69,11 +71,17 @@ class _Checked(nn.Module):
         return checked_output(self.model(x), len(x), self.targets)
 
 
+def _captums_class() -> Any:
+    try:
+        from captum.attr import DeepLiftShap
+    except ImportError as error:
+        raise missing_extra("the method captum_deep_lift_shap", "captum", "peers") from error
+    return DeepLiftShap
+
+
 def _multipliers(
     model: nn.Module, x: Tensor, references: Tensor, targets: Sequence[int], target: int
 ) -> Num[Tensor, "r 4 length"]:
-    from captum.attr import DeepLiftShap
-
     kept: list[Tensor] = []
 
     def keep(multipliers: tuple[Tensor], inputs: tuple[Tensor], baselines: tuple[Tensor]) -> tuple[Tensor]:
@@ -83,11 +91,11 @@ def _multipliers(
     with warnings.catch_warnings(), torch.enable_grad():
         warnings.filterwarnings("ignore", message=r"(?s)\s*Setting forward, backward hooks", category=UserWarning)
         warnings.filterwarnings("ignore", message=r"Input Tensor \d+ (did not|has)", category=UserWarning)
-        method = DeepLiftShap(_Checked(model, targets).eval())
+        method = _captums_class()(_Checked(model, targets).eval())
         try:
             method.attribute(x.clone().requires_grad_(), references, target=target, custom_attribution_func=keep)
         except (RuntimeError, AssertionError, AttributeError) as error:
             raise InputError(
-                f"captum's DeepLiftShap cannot take this model ({str(error).splitlines()[0]}); use deep_lift_shap"
+                f"captum's DeepLiftShap cannot handle this model ({str(error).splitlines()[0]}); use deep_lift_shap"
             ) from error
     return kept[0]

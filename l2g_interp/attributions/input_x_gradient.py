@@ -22,10 +22,10 @@ def input_x_gradient(
     *,
     batch_size: int | None = None,
 ) -> MethodResult:
-    """Hypothetical contributions are the gradient itself.
+    """Gradient of the prediction with respect to the one-hot sequence, as hypothetical contributions.
 
-    The references are not used, and no sum is promised: what comes from them is NaN. Parameters and errors are those
-    of ``deep_lift_shap``.
+    The references are not used and the contributions need not add up, so the quantities that need references are NaN.
+    Parameters, shapes and errors are those of ``deep_lift_shap``.
     """
     check_inputs(model, one_hot, references)
     device, dtype = device_and_dtype(model)

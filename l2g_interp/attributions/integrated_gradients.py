@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import Num
 from torch import Tensor, nn
 
+from l2g_core.errors import missing_extra
 from l2g_interp.attributions.result import MethodResult
 from l2g_interp.attributions.statistics import (
     check_inputs,
@@ -32,11 +33,14 @@ def integrated_gradients(
 ) -> MethodResult:
     """Mean gradient along the straight line from each reference to the sequence, over the references.
 
-    Exact only as ``n_steps`` (of Gauss-Legendre) grows; ``delta`` tells how far the sums are off. Parameters, result
-    and errors are those of ``deep_lift_shap``.
+    Exact only in the limit of many ``n_steps`` (of Gauss-Legendre quadrature); ``delta`` is how far the sums are off.
+    Parameters, shapes, result and errors are those of ``deep_lift_shap``; also raises InputError
+    where captum is not installed.
     """
-    from captum.attr import IntegratedGradients
-
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError as error:
+        raise missing_extra("the method integrated_gradients", "captum", "peers") from error
     check_inputs(model, one_hot, references)
     device, dtype = device_and_dtype(model)
     rows, r = batch_size or DEFAULT_ROWS, references.shape[1]

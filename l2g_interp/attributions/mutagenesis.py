@@ -22,10 +22,10 @@ def mutagenesis(
     *,
     batch_size: int | None = None,
 ) -> MethodResult:
-    """Prediction with each base at each position, less the mean over the four bases there.
+    """Prediction with each base at each position, minus the mean over the four bases there.
 
-    The references are not used, and no sum is promised: what comes from them is NaN. Columns without a base (N,
-    padding) get 0. Parameters and errors are those of ``deep_lift_shap``.
+    The references are not used and the contributions need not add up, so the quantities that need references are NaN.
+    Columns without a base (N, padding) get 0. Parameters, shapes and errors are those of ``deep_lift_shap``.
     """
     check_inputs(model, one_hot, references)
     device, dtype = device_and_dtype(model)
@@ -43,7 +43,7 @@ def mutagenesis(
 
 
 def _effects(model: nn.Module, x: Tensor, positions: Tensor, targets: Sequence[int], rows: int) -> Tensor:
-    """(targets, 4, positions)"""
+    """What each base does at each position: ``(targets, 4, positions)``."""
     per = max(1, rows // 4)
     parts = []
     for some in positions.split(per):

@@ -17,9 +17,9 @@ class MethodResult:
     ``prediction`` f(x); ``reference_prediction`` the mean of f(reference).
     ``delta``: mean over references of |sum of contributions - (f(x) - f(reference))|.
     ``standard_error``: of the contribution of the base that is there, over the references.
-    ``stability``: expected correlation of the contributions with those from a fresh draw of as many references.
+    ``stability``: expected correlation of the contributions with those from another draw of as many references.
     A quantity that a method does not define is NaN.
-    ``unruled``: functions that were let through without a rule (``on_missing="warn"``), so sums need not hold.
+    ``unruled``: functions without a rule that were treated as linear (``on_missing="warn"``), so sums need not hold.
     """
 
     hypothetical: Float32[np.ndarray, "n t 4 length"]
@@ -32,7 +32,7 @@ class MethodResult:
 
 
 def joined(parts: Sequence[MethodResult]) -> MethodResult:
-    """Consecutive sequences, one part after the other."""
-    arrays = [f.name for f in fields(MethodResult) if f.name != "unruled"]
-    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
-    return MethodResult(**whole, unruled=tuple(sorted({name for part in parts for name in part.unruled})))
+    """The results of consecutive parts as one."""
+    names = [f.name for f in fields(MethodResult) if f.name != "unruled"]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return MethodResult(**arrays, unruled=tuple(sorted({name for part in parts for name in part.unruled})))

@@ -38,7 +38,7 @@ class Sums:
         multipliers: Float[Tensor, "g r 4 length"],
         reference_prediction: Float[Tensor, "g r"],
     ) -> None:
-        """Take in some references of each sequence, for the target in column ``target``."""
+        """Add some references of each sequence, for the target in column ``target``."""
         baseline = (references * multipliers).sum(2)
         known = x.any(1)[:, None]
         contribution = (x[:, None] * multipliers).sum(2) - baseline * known
@@ -62,7 +62,7 @@ def no_sums(prediction: Float[Tensor, "g t"], length: int) -> Sums:
 
 
 def empty_result(n: int, targets: int, length: int) -> MethodResult:
-    """A result of NaN, to be filled in."""
+    """A result full of NaN, to be filled in."""
 
     def array(*shape: int) -> np.ndarray:
         return np.full((n, targets, *shape), np.nan, dtype=np.float32)
@@ -74,7 +74,7 @@ def store(result: MethodResult, rows: slice, sums: Sums, x: Float[Tensor, "g 4 l
     """Write the means over ``r`` references of the sequences ``x`` into rows of the result."""
     hypothetical = (sums.multipliers - sums.baseline[:, :, None]) / r
     contribution = (hypothetical * x[:, None]).sum(2)
-    variance = (sums.squares / r - contribution.square()).clamp(min=0) * (r / max(r - 1, 1))
+    variance = (sums.squares / r - contribution.square()).clamp(min=0) * (r / max(r - 1, 1))  # unbiased (Bessel)
     standard_error = (variance / r).sqrt() if r > 1 else torch.full_like(variance, torch.nan)
     stable = stability(contribution, standard_error, x.any(1))
     result.hypothetical[rows] = hypothetical.cpu().numpy()
@@ -86,11 +86,11 @@ def store(result: MethodResult, rows: slice, sums: Sums, x: Float[Tensor, "g 4 l
 
 
 def stability(contribution: Tensor, standard_error: Tensor, known: Tensor) -> Tensor:
-    """Expected correlation, over positions, with the contributions from a fresh draw of as many references.
+    """Expected correlation, over positions, with the contributions from another draw of the same number of references.
 
     Two draws give ``c1 = c + e1`` and ``c2 = c + e2`` with independent errors of variance ``se^2`` at each position,
     so ``cov(c1, c2) = var(c)`` and ``var(c1) = var(c) + mean(se^2)``: their correlation is
-    ``(var(c1) - mean(se^2)) / var(c1)``, with all variances taken over the positions that hold a base.
+    ``(var(c1) - mean(se^2)) / var(c1)``, with all variances taken over the positions that have a base.
     """
     weight = known[:, None].to(contribution.dtype)
     n = weight.sum(-1).clamp(min=1)
@@ -130,7 +130,7 @@ def checked_output(output: object, rows: int, targets: Sequence[int]) -> Tensor:
 
 
 def device_and_dtype(model: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where the model lives: those of its first floating-point parameter or buffer."""
+    """The device and dtype of the model's first floating-point parameter or buffer."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype

@@ -6,42 +6,42 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cloup
 
-from l2g_core.console import writable_file
+from l2g_core.console import result, writable_file
 from l2g_core.errors import InputError
-from l2g_interp.commands.options import PATH, attribute_options
+from l2g_interp.commands.options import attribution_options, model_options, output_options, sequence_options
 
 
-@click.command()
-@attribute_options
-@click.option("--output", required=True, type=PATH, help="attributions.h5 to write.")
+@cloup.command()
+@model_options
+@sequence_options
+@attribution_options
+@output_options("attributions.h5 to write.", resumable=True)
 @click.pass_obj
 def attribute(shown: bool, output: Path, **given: Any) -> None:
     """Contribution of every base to each prediction, with the proof that they add up."""
     explain(writable_file(output), shown, given)
+    result(output, f"l2g-interp motifs --attributions {output} --output {output.parent}")
 
 
 def explain(output: Path, shown: bool, given: dict[str, Any]) -> None:
+    """Attribute what the options say."""
     from l2g_core.dna import read_bed, read_fasta
     from l2g_interp.models import open_model
     from l2g_interp.pipeline.attribute import AttributeOptions, attribute_file
-    from l2g_interp.run_folder import record
 
     if (given["fasta"] is None) == (given["bed"] is None) or (given["bed"] is None) != (given["genome"] is None):
         raise InputError("give --fasta, or --bed together with --genome")
     data = read_fasta(given["fasta"]) if given["fasta"] else read_bed(given["bed"], given["genome"], given["width"])
     if data.n_ambiguous:
         click.echo(f"{data.source}: {data.n_ambiguous} letters other than A, C, G, T become empty columns", err=True)
-    targets = tuple(given["targets"].split(",")) if given["targets"] else None
     options = AttributeOptions(
-        targets,
-        given["references"],
-        given["seed"],
-        given["method"],
-        given["strands"],
-        given["batch_size"],
-        given["on_missing"],
+        targets=tuple(given["targets"].split(",")) if given["targets"] else None,
+        n_references=given["references"],
+        **{name: given[name] for name in ("seed", "method", "strands", "batch_size", "on_missing")},
     )
     model = open_model(given["model"], data, options.strands, given["device"])
-    summary = attribute_file(model, data, output, options, resume=given["resume"], shown=shown)
-    record(output.parent, "attribute", summary)
+    attribute_file(
+        model, data, output, options, resume=given["resume"], overwrite=given["overwrite"], shown=shown
+    )  # fmt: skip

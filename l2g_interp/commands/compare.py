@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import cloup
 
-from l2g_core.console import writable_file
-from l2g_interp.commands.options import PATH
+from l2g_core.console import PATH, overwrite_option, writable_file
 
 
-@click.command()
+@cloup.command()
 @click.argument("sets", nargs=-1, required=True, metavar="A B [C]...")
 @click.option("--names", help="What to call the sets, comma-separated.  [default: target or folder]")
 @click.option("--title", default="Motifs compared", show_default=True)
 @click.option("--tsv", type=PATH, help="Evidence as a table.  [default: --output with .tsv]")
 @click.option("--output", type=PATH, default=Path("compare.html"), show_default=True, help="HTML file to write.")
-def compare(sets: tuple[str, ...], names: str | None, title: str, tsv: Path | None, output: Path) -> None:
-    """Motifs that runs or targets share, and those that one of them alone has.
+@overwrite_option
+def compare(
+    sets: tuple[str, ...], names: str | None, title: str, tsv: Path | None, output: Path, overwrite: bool
+) -> None:  # fmt: skip
+    """Motifs that runs or targets share, and those that only one of them has.
 
     Each set is a run folder (all its targets together) or FOLDER:TARGET.
 
@@ -25,11 +28,19 @@ def compare(sets: tuple[str, ...], names: str | None, title: str, tsv: Path | No
         l2g-interp compare results:dev results:hk --output compare.html
         l2g-interp compare l2g:dev deepstarr:dev --names L2G,DeepSTARR
     """
+    from l2g_core.runs.identity import Identity, claim
     from l2g_interp.compare import Pair, compare_motifs, pairs, read_sets, write_comparison
     from l2g_interp.records.tables import write_table
-    from l2g_interp.run_folder import command
+    from l2g_interp.run_folder import command, motifs_sha256
 
     table = writable_file(tsv or writable_file(output).with_suffix(".tsv"))
-    compared = compare_motifs(read_sets(sets, names.split(",") if names else []))
-    write_table(table, pairs(compared), Pair)
-    click.echo(f"{write_comparison(output, compared, title=title, command=command())}\n{table}")
+    found = read_sets(sets, names.split(",") if names else [])
+    content = {one.name: {"motifs": motifs_sha256({one.name: list(one.patterns)}),
+                          "names": [name for name, _ in one.called()]} for one in found}  # fmt: skip
+    identity = Identity("l2g-interp compare", {"sets": content, "title": title})
+    with claim(output, identity, [output, table], overwrite=overwrite) as claimed:
+        if not claimed.finished:
+            compared = compare_motifs(found)
+            write_table(table, pairs(compared), Pair)
+            write_comparison(output, compared, title=title, command=command())
+    click.echo(f"{output}\n{table}")

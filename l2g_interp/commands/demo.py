@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from l2g_core.console import writable_folder
-from l2g_interp.commands.options import PATH
+from l2g_core.console import PATH, overwrite_option, resume_option, writable_folder
 
 
 @click.command()
 @click.option("--output", required=True, type=PATH, help="Folder to write.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@resume_option
+@overwrite_option
 @click.pass_obj
-def demo(shown: bool, output: Path, seed: int) -> None:
+def demo(shown: bool, output: Path, seed: int, resume: bool, overwrite: bool) -> None:
     """Everything on made-up DNA whose truth is known, in about five minutes on two cores; it checks itself.
 
     Plants known fly motifs into random DNA with two activities, trains a small L2G model on them (MiniLM, which
@@ -22,5 +23,5 @@ def demo(shown: bool, output: Path, seed: int) -> None:
     """
     from l2g_interp.demo.demo import run_demo
 
-    if not run_demo(writable_folder(output), seed, shown):
+    if not run_demo(writable_folder(output), seed, shown, resume=resume, overwrite=overwrite):
         raise SystemExit(1)

@@ -6,40 +6,48 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cloup
 
-from l2g_core.console import writable_file
+from l2g_core.console import result, writable_file
 from l2g_core.errors import InputError
-from l2g_interp.commands.options import DEFAULT_DATABASES, PATH, planting_options
+from l2g_interp.commands.options import (
+    database_option,
+    motif_dir_option,
+    output_options,
+    planting_options,
+    run_folder_options,
+)
 
 
-@click.command()
-@click.option("--model", required=True, help="The model that the run was attributed with, given in the same way.")
-@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
+@cloup.command()
+@run_folder_options
 @planting_options
 @click.option(
-    "--randomised", is_flag=True, help="Also check that contributions vanish when the weights are drawn anew."
+    "--randomised", is_flag=True, help="Also check that contributions vanish when the weights are randomised."
 )
-@click.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning.")
-@click.option("--output", type=PATH, help="Table to write.  [default: validation.tsv in the run's folder]")
+@output_options("Table to write.  [default: validation.tsv in the run's folder]", required=False)
 @click.pass_obj
 def validate(shown: bool, folder: Path, output: Path | None, **given: Any) -> None:
     """What each motif does by itself: planted into shuffled sequences, beside a scrambled control."""
     from l2g_interp.run_folder import EFFECTS
 
-    plant_motifs(folder, writable_file(output) if output else folder / EFFECTS, given, shown)
+    table = writable_file(output) if output else folder / EFFECTS
+    plant_motifs(folder, table, given, shown)
+    result(table, f"l2g-interp report --run {folder} --output {folder / 'report.html'}")
 
 
-@click.command()
-@click.option("--model", required=True, help="The model that the run was attributed with, given in the same way.")
-@click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
-@click.option("--motif", "wanted", multiple=True, required=True, help="Id, or word of a name, such as Trl; repeatable.")
-@click.option(
-    "--database", "databases", multiple=True, default=DEFAULT_DATABASES, show_default=True, help="As for 'match'."
+@cloup.command()
+@run_folder_options
+@cloup.option_group(
+    "Motifs",
+    cloup.option(
+        "--motif", "wanted", multiple=True, required=True, help="Id, or word of a name, such as Trl; repeatable."
+    ),
+    database_option,
+    motif_dir_option,
 )
-@click.option("--motif-dir", type=PATH, help="Folder with your own copies of the databases.")
 @planting_options
-@click.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning.")
-@click.option("--output", type=PATH, help="Table to write.  [default: planted.tsv in the run's folder]")
+@output_options("Table to write.  [default: planted.tsv in the run's folder]", required=False)
 @click.pass_obj
 def plant(
     shown: bool,
@@ -61,8 +69,10 @@ def plant(
     known = [motif for name in databases for motif in motif_db.load(name, motif_dir=motif_dir)]
     motifs = {(motif.database, motif.id): motif for name in wanted for motif in named(known, name)}  # each once
     table = writable_file(output) if output else folder / "planted.tsv"
-    insisted = {"device": given["device"], "other_model": given["other_model"], "shown": shown}
-    effects = plant_files(given["model"], folder, list(motifs.values()), table, _planting(given), **insisted)
+    chosen = {name: given[name] for name in ("device", "other_model", "overwrite")}
+    effects = plant_files(
+        given["model"], folder, list(motifs.values()), table, _planting(given), **chosen, shown=shown
+    )  # fmt: skip
     fewest = min((e.copies for e in effects), default=0)
     for e in effects:
         if e.copies == fewest:
@@ -72,6 +82,7 @@ def plant(
 
 
 def doses_of(text: str) -> tuple[int, ...]:
+    """The numbers of copies that ``--copies`` names."""
     try:
         doses = tuple(int(number) for number in text.split(","))
     except ValueError as error:
@@ -88,7 +99,8 @@ def _planting(given: dict[str, Any]) -> Any:
 
 
 def plant_motifs(folder: Path, output: Path, given: dict[str, Any], shown: bool) -> None:
+    """Validate the motifs of a run as the options say."""
     from l2g_interp.pipeline.evidence import validate_files
 
-    insisted = {key: given.get(key, False) for key in ("other_model", "randomised")}
-    validate_files(given["model"], folder, output, _planting(given), device=given["device"], shown=shown, **insisted)
+    chosen = {name: given.get(name, False) for name in ("other_model", "randomised", "overwrite")}
+    validate_files(given["model"], folder, output, _planting(given), device=given["device"], shown=shown, **chosen)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from l2g_interp.commands.options import PATH
+from l2g_core.console import PATH, overwrite_option
 from l2g_interp.exports.formats import FORMATS, Request
 
 HELP = """Results in the layouts of other tools.
@@ -33,13 +33,14 @@ def formats_in_words() -> str:
 @click.option("--target", help="Which target's.  [default: all; npz and chrombpnet hold one]")
 @click.option("--pattern", help="bed, meme, tables, logos: only the patterns of this name, as in matches.tsv.")
 @click.option("--genome", type=PATH, help="bigwig: genome FASTA, for the sizes of the chromosomes (its .fai).")
-@click.option("--chrom-sizes", type=PATH, help="bigwig: table of chromosome and length, instead of --genome.")
+@click.option("--chrom-sizes", "sizes", type=PATH, help="bigwig: table of chromosome and length, instead of --genome.")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="npz", show_default=True)
 @click.option(
     "--output", required=True, type=PATH, help="File (chrombpnet, bed, meme) or folder (the others) to write."
 )
-def export(kind: str, output: Path, chrom_sizes: Path | None, **given: Any) -> None:
-    from l2g_interp.exports.formats import export as write
+@overwrite_option
+def export(output: Path, overwrite: bool, **given: Any) -> None:
+    from l2g_interp.exports.formats import export_files
 
-    for path in write(Request(kind, sizes=chrom_sizes, **given), output):
+    for path in export_files(Request(**given), output, overwrite=overwrite):
         click.echo(path)

@@ -3,46 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+import cloup
 
-from l2g_core.console import writable_file, writable_folder
-from l2g_interp.commands.options import PATH, match_options, motif_options, quantile_option
+from l2g_core.console import PATH, result, writable_file, writable_folder
+from l2g_interp.commands.options import match_options, motif_options, output_options, quantile_option
 
 
-@click.command()
+@cloup.command()
 @click.option("--attributions", required=True, type=PATH, help="attributions.h5 of 'l2g-interp attribute'.")
-@click.option("--output", required=True, type=PATH, help="Folder for motifs.TARGET.h5 (TF-MoDISco's own layout).")
 @motif_options
+@output_options("Folder for motifs.TARGET.h5 (TF-MoDISco's own layout).")
 @click.pass_obj
-def motifs(shown: bool, attributions: Path, output: Path, min_seqlets: int, max_seqlets: int) -> None:
+def motifs(shown: bool, attributions: Path, output: Path, **given: Any) -> None:
     """Motifs that recur in the contributions, by TF-MoDISco."""
-    discover(attributions, writable_folder(output), min_seqlets, max_seqlets, shown)
+    discover(attributions, writable_folder(output), given, shown)
+    result(output, f"l2g-interp match --motifs {output} --output {output / 'matches.tsv'}")
 
 
-@click.command()
+@cloup.command()
 @click.option("--motifs", "folder", required=True, type=PATH, help="Folder of 'l2g-interp motifs'.")
 @match_options
-@click.option("--output", required=True, type=PATH, help="matches.tsv to write.")
-def match(folder: Path, databases: tuple[str, ...], motif_dir: Path | None, n_matches: int, output: Path) -> None:
+@output_options("matches.tsv to write.")
+def match(folder: Path, output: Path, **given: Any) -> None:
     """Known factors that the motifs resemble, by TOMTOM."""
     from l2g_interp.pipeline.motifs import match_files
 
-    match_files(folder, databases, writable_file(output), motif_dir=motif_dir, n_matches=n_matches)
+    match_files(folder, given.pop("databases"), writable_file(output), **given)
+    result(output, f"l2g-interp hits --run {folder}")
 
 
-@click.command()
+@cloup.command()
 @click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
 @quantile_option
-@click.option("--bed", type=PATH, help="BED file to write.  [default: hits.bed beside the table]")
-@click.option("--output", type=PATH, help="Table to write.  [default: hits.tsv in the run's folder]")
+@output_options(
+    "Table to write.  [default: hits.tsv in the run's folder]",
+    cloup.option("--bed", type=PATH, help="BED file to write.  [default: hits.bed beside the table]"),
+    required=False,
+)
 @click.pass_obj
-def hits(shown: bool, folder: Path, quantile: float, bed: Path | None, output: Path | None) -> None:
+def hits(
+    shown: bool, folder: Path, quantile: float, bed: Path | None, output: Path | None, overwrite: bool
+) -> None:  # fmt: skip
     """Where each motif occurs in the explained sequences, as a table and as BED."""
     from l2g_interp.run_folder import HITS
 
     table = writable_file(output) if output else folder / HITS
-    call(folder, table, writable_file(bed) if bed else table.with_suffix(".bed"), quantile, shown)
+    call(folder, table, writable_file(bed) if bed else table.with_suffix(".bed"), quantile, overwrite, shown)
+    result(table, f"l2g-interp report --run {folder} --output {folder / 'report.html'}")
 
 
 @click.command()
@@ -56,15 +66,20 @@ def databases() -> None:
         )
 
 
-def discover(attributions: Path, folder: Path, min_seqlets: int, max_seqlets: int, shown: bool) -> None:
+def discover(attributions: Path, folder: Path, given: dict[str, Any], shown: bool) -> None:
+    """Find motifs as the options say."""
     from l2g_interp.motifs.modisco.discover import ModiscoOptions
     from l2g_interp.pipeline.motifs import discover_files
 
-    options = ModiscoOptions(max_seqlets_per_metacluster=max_seqlets)
-    discover_files(attributions, folder, min_seqlets=min_seqlets, options=options, shown=shown)
+    options = ModiscoOptions(max_seqlets_per_metacluster=given["max_seqlets"])
+    discover_files(
+        attributions, folder, min_seqlets=given["min_seqlets"], options=options, overwrite=given["overwrite"],
+        shown=shown,
+    )  # fmt: skip
 
 
-def call(folder: Path, output: Path, bed: Path, quantile: float, shown: bool) -> None:
+def call(folder: Path, output: Path, bed: Path, quantile: float, overwrite: bool, shown: bool) -> None:
+    """Call hits."""
     from l2g_interp.pipeline.evidence import hit_files
 
-    hit_files(folder, output, bed, quantile=quantile, shown=shown)
+    hit_files(folder, output, bed, quantile=quantile, overwrite=overwrite, shown=shown)

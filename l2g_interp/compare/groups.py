@@ -1,14 +1,14 @@
-"""Patterns that are one motif: TOMTOM of each against all others, and what is linked to what.
+"""Patterns that are the same motif: TOMTOM of each against all others, and connected components.
 
-Two patterns are one motif if all of this holds; being alike is not enough, since TOMTOM finds GATAA inside TATCGATA:
+Two patterns are one motif if all of this holds; similarity is not enough, since TOMTOM finds GATAA inside TATCGATA:
 
 * they have the same sign;
 * each finds the other with q of `SIGNIFICANT_Q` or less, over all other patterns, with the guard against flat
   columns (see `l2g_interp.motifs.tomtom`);
-* they share `MIN_OVERLAP` columns, or the whole of one that is shorter, and `MIN_SHARE` of the shorter one's;
+* they share `MIN_OVERLAP` columns, or all of a shorter pattern, and `MIN_SHARE` of the shorter one's columns;
 * over these columns their base frequencies correlate with `MIN_CORRELATION` or more.
 
-What is linked, directly or through others, is a group; patterns of one set may be in one group too.
+Patterns that are linked, directly or through others, are a group; a group may have several patterns of one set.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from l2g_interp.motifs.naming import SIGNIFICANT_Q
 from l2g_interp.motifs.tomtom import Comparison, compare, compared_span
 from l2g_interp.records.types import Match, Pattern
 
-MIN_OVERLAP = 5  # columns: GATAA is as short as a motif gets, and CGAT is in too many
+MIN_OVERLAP = 5  # columns: GATAA is as short as a motif gets, and CGAT occurs in too many
 MIN_SHARE = 0.6
 MIN_CORRELATION = 0.85
 
@@ -51,7 +51,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Link:
-    """How two patterns (their numbers in `MotifComparison.members`) lie on each other and how alike they are.
+    """How two patterns (indices into `MotifComparison.members`) are aligned, and how similar they are.
 
     The second, reverse-complemented for strand ``-``, starts at column ``offset`` of the first. ``q_value`` is the
     larger of both directions, ``correlation`` Pearson's over the base frequencies of the ``overlap``.
@@ -68,9 +68,9 @@ class Link:
 
 @dataclass(frozen=True)
 class Group:
-    """One motif: its ``members`` (numbers), most seqlets first, and the names of the sets that have it.
+    """One motif: its ``members`` (indices), most seqlets first, and the names of the sets that have it.
 
-    ``starts`` and ``reverse`` place every member on one axis, on the strand of the first.
+    ``starts`` (columns) and ``reverse`` place every member on one axis, on the strand of the first.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Group:
 class MotifComparison:
     """All patterns of all sets, which of them are one motif, and why.
 
-    ``nearest``: how each pattern lies on the likest of another set, None where there is none of its sign.
+    ``nearest``: the alignment of each pattern with the most similar one of another set; None where none has its sign.
     """
 
     sets: tuple[MotifSet, ...]
@@ -121,7 +121,7 @@ class MotifComparison:
 def compare_motifs(
     sets: Sequence[MotifSet] | Mapping[str, Sequence[Pattern]], *, max_q: float = SIGNIFICANT_Q
 ) -> MotifComparison:
-    """Which motifs are shared, and which are unique to one set.
+    """Which motifs are shared, and which are unique to one set (paper, Figure 4B).
 
     Parameters
     ----------
@@ -129,6 +129,11 @@ def compare_motifs(
         `MotifSet` (from `read_sets`, or your own) or simply patterns by the name of their set. A set may be empty.
     max_q
         Largest q-value, in both directions, of patterns that are one motif; and of matches that name a pattern.
+
+    Returns
+    -------
+    MotifComparison
+        Every pattern, the motifs (groups of patterns), and the evidence for each pair.
 
     Raises
     ------
@@ -156,7 +161,7 @@ def _members(sets: Sequence[MotifSet], max_q: float) -> Iterator[Member]:
 
 
 def _alike(members: Sequence[Member]) -> list[Link]:
-    """Every two patterns of one sign, as they lie on each other for the better of the two directions."""
+    """Every two patterns of one sign, aligned by the better of the two directions."""
     if len(members) < 2:
         return []
     others = [[j for j in range(len(members)) if j != i] for i in range(len(members))]
@@ -182,7 +187,7 @@ def _link(members: Sequence[Member], found: Sequence[Comparison], i: int, j: int
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, offset: int, strand: str) -> float:
-    """Pearson's r of the base frequencies where the two lie on each other; 0 where one of them is all flat."""
+    """Pearson's r of the base frequencies over the columns where the two overlap; 0 where one of them is all flat."""
     start, other_start, drawn = place(first.shape[1], second, offset, strand)
     width = max(start + first.shape[1], other_start + drawn.shape[1])
     one, other = padded(first, start, width), padded(drawn, other_start, width)
@@ -198,14 +203,14 @@ def _is_one_motif(members: Sequence[Member], link: Link, max_q: float) -> bool:
 
 
 def _nearest(members: Sequence[Member], links: Sequence[Link], i: int) -> Link | None:
-    """The likest pattern (of the same sign) in another set."""
+    """The most similar pattern (of the same sign) in another set."""
     others = [k for k in links if i in (k.first, k.second)]
     others = [k for k in others if members[k.first].set_name != members[k.second].set_name]
     return min(others, key=lambda k: (k.q_value, -k.correlation), default=None)
 
 
 def _groups(members: Sequence[Member], links: Sequence[Link], set_names: Sequence[str]) -> Iterator[Group]:
-    """Connected components, those with most seqlets first."""
+    """Connected components, those with the most seqlets first."""
     placed: list[dict[int, tuple[int, bool]]] = []
     for i in sorted(range(len(members)), key=lambda i: -members[i].pattern.n_seqlets):
         if not any(i in found for found in placed):
@@ -234,7 +239,7 @@ def _called(members: Sequence[Member]) -> tuple[str, bool]:
 
 
 def _spread(root: int, members: Sequence[Member], links: Sequence[Link]) -> dict[int, tuple[int, bool]]:
-    """Everything linked with ``root``: where it starts on the axis of ``root``, and whether on the other strand."""
+    """Everything connected to ``root``: where it starts on the axis of ``root``, and whether on the other strand."""
     placed, waiting = {root: (0, False)}, [root]
     while waiting:
         i = waiting.pop(0)

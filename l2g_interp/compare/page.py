@@ -19,12 +19,12 @@ from l2g_interp.motifs.naming import plain_name
 
 PACKAGE, REPORT = "l2g_interp.compare", "l2g_interp.report"
 MOST_CIRCLES = 3  # sets that a Venn diagram can show; the table of regions shows any number
-WIDEST, PITCHES = 260, (6, 13)  # pixels of a logo, and the range of what one column may take
+WIDEST, PITCHES = 260, (6, 13)  # pixels of a logo, and the range of pixels per column
 
 
 @dataclass(frozen=True)
 class MemberView:
-    """A pattern in a table; ``reason``: where its name comes from; ``nearest``: the likest elsewhere, in words."""
+    """A pattern in a table; ``reason``: where its name is from; ``nearest``: the most similar elsewhere, in words."""
 
     member: Member
     number: str
@@ -43,12 +43,12 @@ class GroupView:
 def write_comparison(
     output: str | Path, comparison: MotifComparison, *, title: str = "Motifs compared", command: str = ""
 ) -> Path:
-    """Write one self-contained HTML file that opens offline, whole or not at all.
+    """Write one self-contained HTML file that opens offline; the write is atomic.
 
     Parameters
     ----------
     output
-        Where to write; a file that is there is replaced.
+        Where to write; an existing file is replaced.
     comparison
         What `compare_motifs` found.
     title
@@ -96,24 +96,24 @@ def _words(comparison: MotifComparison) -> str:
     patterns = sum(len(s.patterns) for s in comparison.sets)
     motifs, shared = len(comparison.groups), len(comparison.shared)
     empty = [shortened(s.name) for s in comparison.sets if not s.patterns]
-    said = (
+    text = (
         f"{patterns} patterns of {len(comparison.sets)} sets are {motifs} different motifs, {shared} of them shared. "
     )
     if empty:
-        said += f"No pattern was found in {', '.join(empty)}. "
-    return said + _differences(comparison)
+        text += f"No pattern was found in {', '.join(empty)}. "
+    return text + _differences(comparison)
 
 
 def _differences(comparison: MotifComparison) -> str:
-    """What else differs between the runs, so that not every difference is laid at the door of one thing."""
-    told = {
+    """What else differs between the runs, so that the motifs' differences are not blamed on one cause alone."""
+    settings = {
         "Model fingerprint": "model",
         "Sequences' fingerprint": "sequences",
         "Method": "method",
         "References": "number of references",
     }
     differ = []
-    for key, name in told.items():
+    for key, name in settings.items():
         values = {s.origin[key] for s in comparison.sets if key in s.origin}
         differ += [name] if len(values) > 1 else []
     return f"The sets differ in {' and '.join(differ)}." if differ else ""
@@ -140,7 +140,7 @@ def _logo(member: Member, start: int, reverse: bool, width: int) -> Markup:
 
 
 def _reason(member: Member) -> str:
-    """Where the name comes from: what matches.tsv says, which older files do not."""
+    """Where the name comes from, according to matches.tsv; older files have no reason."""
     match = member.match
     if match is None:
         return "no significant match"

@@ -26,7 +26,7 @@ class MotifSet:
     origin: dict[str, str] = field(default_factory=dict)
 
     def called(self, max_q: float = SIGNIFICANT_Q) -> list[tuple[str, Match | None]]:
-        """What each pattern is called, and the match that gives it this name (None: it has but its number)."""
+        """What each pattern is called, and the match that gives it this name (None: it has only its number)."""
         ranked = ranked_matches(self.matches)
         mine = [ranked.get((p.target, p.name), []) for p in self.patterns]
         return [(best_name(p, m, max_q), naming_match(m, max_q)) for p, m in zip(self.patterns, mine, strict=True)]
@@ -40,12 +40,18 @@ def read_sets(specs: Sequence[str], names: Sequence[str] = ()) -> list[MotifSet]
     specs
         Each ``FOLDER`` (all targets together) or ``FOLDER:TARGET``.
     names
-        What to call them, as many; otherwise what distinguishes them: the target, or folder and target.
+        A name for each; by default what distinguishes them: the target, or folder and target.
+
+    Returns
+    -------
+    list of MotifSet
+        In the order of ``specs``.
 
     Raises
     ------
     InputError
-        Fewer than two sets, one twice, names that do not fit, no run there or no such target in it.
+        Fewer than two sets, the same set twice, the wrong number of names or repeated ones, no run in a folder, or no
+        such target in it.
     """
     if len(specs) < 2:
         raise InputError("comparing takes two sets or more; give run folders, each FOLDER or FOLDER:TARGET")
@@ -60,7 +66,7 @@ def read_sets(specs: Sequence[str], names: Sequence[str] = ()) -> list[MotifSet]
 
 
 def _place(spec: str) -> tuple[Path, str | None]:
-    """Folder and target; a folder whose name has a colon goes before a target."""
+    """Folder and target; a folder whose name has a colon takes precedence over a target."""
     if Path(spec).is_dir():
         return Path(spec).resolve(), None
     for i in [i for i, letter in enumerate(spec) if letter == ":"]:
@@ -70,7 +76,7 @@ def _place(spec: str) -> tuple[Path, str | None]:
 
 
 def _names(specs: Sequence[str], places: Sequence[tuple[Path, str | None]]) -> list[str]:
-    """The shortest names that differ: target, folder and target, or the text as given."""
+    """The shortest names that are unique: target, folder and target, or the text as given."""
     short = [target or folder.name for folder, target in places]
     longer = [folder.name + (f":{target}" if target else "") for folder, target in places]
     alone = len({folder for folder, _ in places}) == 1
@@ -107,10 +113,10 @@ def _origin(folder: Path, targets: list[str], named: bool) -> dict[str, str]:
 
 
 def _attributions(path: Path) -> dict[str, str]:
-    """What the attributions file says of model and sequences; a run that has lost it is compared all the same."""
+    """What the attributions file records about model and sequences; a run without the file can be compared, too."""
     if not path.exists():
         return {"Attributions": "not in the run folder"}
-    said: dict[str, Any] = read_attributions(path, rows=[]).provenance
+    recorded: dict[str, Any] = read_attributions(path, rows=[]).provenance
     keys = {
         "Model": "model",
         "Model fingerprint": "model_fingerprint",
@@ -121,4 +127,4 @@ def _attributions(path: Path) -> dict[str, str]:
         "Seed": "seed",
         "Strands": "strands",
     }
-    return {shown: str(said.get(key, "not known")) for shown, key in keys.items()}
+    return {shown: str(recorded.get(key, "not known")) for shown, key in keys.items()}

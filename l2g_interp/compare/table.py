@@ -1,4 +1,4 @@
-"""``compare.tsv``: the evidence of every two patterns that are one motif."""
+"""``compare.tsv``: the evidence for every two patterns that are one motif."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Pair:
 
 
 def pairs(comparison: MotifComparison) -> list[Pair]:
-    """The rows of ``compare.tsv``, group by group, the likest first."""
+    """The rows of ``compare.tsv``: group by group, most similar pairs first."""
     group_of = {i: n for n, group in enumerate(comparison.groups) for i in group.members}
     links = sorted(comparison.links, key=lambda link: (group_of[link.first], link.q_value))
     return [

@@ -31,7 +31,7 @@ def venn(names: Sequence[str], regions: Mapping[tuple[str, ...], Sequence[str]])
     names
         Of two or three sets.
     regions
-        What each region holds, by the names of the sets that have it (in the order of ``names``).
+        The motifs in each region, by the names of the sets that have it (in the order of ``names``).
     """
     n = len(names)
     number = {name: i for i, name in enumerate(names)}
@@ -52,12 +52,12 @@ def venn(names: Sequence[str], regions: Mapping[tuple[str, ...], Sequence[str]])
 
 def describe(names: Sequence[str], regions: Mapping[tuple[str, ...], Sequence[str]]) -> str:
     """The diagram in words."""
-    said = []
+    parts = []
     for sets, items in regions.items():
         where = "all sets" if len(sets) == len(names) > 2 else _listed([shortened(name) for name in sets])
         verb = "in both" if len(sets) == len(names) == 2 else "only in" if len(sets) == 1 else "in"
-        said.append(f"{len(items)} {'motif' if len(items) == 1 else 'motifs'} {verb} {where}")
-    return "; ".join(said) + "." if said else "No motif in any set."
+        parts.append(f"{len(items)} {'motif' if len(items) == 1 else 'motifs'} {verb} {where}")
+    return "; ".join(parts) + "." if parts else "No motif in any set."
 
 
 def _title(name: str, place: tuple[int, int]) -> str:

@@ -5,22 +5,27 @@ Train on planted motifs -> attribute new sequences -> find and name motifs -> co
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from l2g_core.console import announce
 from l2g_core.dna import Sequences, checked
-from l2g_interp import pipeline, run_folder
+from l2g_interp import pipeline
 from l2g_interp.demo.made_up import PLANTED, Planted, PlantedSet, make_planted_sequences
 from l2g_interp.motifs.tomtom import best_matches
 from l2g_interp.records.types import Match, Pattern
+from l2g_interp.run_folder import ATTRIBUTIONS, EFFECTS, HITS, MATCHES, REPORT, record
 
 if TYPE_CHECKING:
     from l2g_core.datasets import Labelled
 
+log = logging.getLogger(__name__)
+DATABASES = ("jaspar-insects", "core-promoter")
 LENGTH = 150  # bp; sizes chosen for five minutes on two cores
 N_TRAIN, N_VALIDATION, N_EXPLAINED = 2200, 200, 500
 EPOCHS, N_REFERENCES, TOKENS, LAYERS, WIDTH = 8, 15, 20, 2, 16
@@ -48,27 +53,43 @@ class Recovery:
         return self.name.startswith(self.planted.names)
 
 
-def run_demo(folder: Path, seed: int = 0, shown: bool = True) -> bool:
-    """Run the demo into ``folder``; say which planted motifs were recovered, and return whether all were."""
-    checkpoint = folder / "model"
-    train_model(checkpoint, seed, shown)
+def run_demo(folder: Path, seed: int = 0, shown: bool = True, *, resume: bool = False, overwrite: bool = False) -> bool:
+    """Run the demo into ``folder``; say which planted motifs were recovered, and return whether all were.
+
+    What happens where ``folder`` holds an earlier demo is the rule of `l2g_core.runs.identity`: each stage applies it.
+    """
+    checkpoint, attributions, report = folder / "model", folder / ATTRIBUTIONS, folder / REPORT
     truth = make_planted_sequences(N_EXPLAINED, LENGTH, seed + 1)
-    data = write_truth(truth, folder)
-    attributions = folder / run_folder.ATTRIBUTIONS
-    explain(checkpoint, data, attributions, seed, shown)
-    patterns = pipeline.discover_files(attributions, folder, min_seqlets=MIN_SEQLETS, shown=shown)
-    databases = ("jaspar-insects", "core-promoter")
-    matches = pipeline.match_files(folder, databases, folder / run_folder.MATCHES)
-    gather_evidence(checkpoint, folder, seed, shown)
-    found = [recovery(planted, truth, patterns[planted.target], matches) for planted in PLANTED]
-    record_recoveries(folder, found)
-    report = folder / run_folder.REPORT
-    write_demo_report(folder, report)
-    show(found, report)
-    return all(r.recovered for r in found)
+    made: dict[str, Any] = {}
+
+    def match() -> None:
+        made["matches"] = pipeline.match_files(folder, DATABASES, folder / MATCHES, overwrite=overwrite)
+
+    def discover() -> None:
+        made["patterns"] = pipeline.discover_files(
+            attributions, folder, min_seqlets=MIN_SEQLETS, overwrite=overwrite, shown=shown
+        )
+
+    def write() -> None:
+        made["recovered"] = [recovery(p, truth, made["patterns"][p.target], made["matches"]) for p in PLANTED]
+        write_demo_report(folder, report, made["recovered"], overwrite)
+
+    stages = {
+        "train": lambda: train_model(checkpoint, seed, shown, resume, overwrite),
+        "attribute": lambda: explain(
+            checkpoint, write_truth(truth, folder), attributions, seed, shown, resume, overwrite
+        ),
+        "motifs": discover,
+        "match": match,
+        "validate and hits": lambda: gather_evidence(checkpoint, folder, seed, shown, overwrite),
+        "report": write,
+    }
+    announce(log, stages, report)
+    show(made["recovered"], report)
+    return all(r.recovered for r in made["recovered"])
 
 
-def train_model(checkpoint: Path, seed: int, shown: bool) -> None:
+def train_model(checkpoint: Path, seed: int, shown: bool, resume: bool, overwrite: bool) -> None:
     """A narrow UNet and two layers of MiniLM, trained on planted sequences."""
     import torch
 
@@ -92,7 +113,7 @@ def train_model(checkpoint: Path, seed: int, shown: bool) -> None:
         epochs=EPOCHS, batch_size=32, learning_rate=2e-5, new_learning_rate=2e-3, warmup_epochs=1.0, seed=seed
     )
     checkpoint.mkdir(parents=True, exist_ok=True)
-    finetune(L2G(config), planted, checkpoint, options, resume=True, shown=shown)
+    finetune(L2G(config), planted, checkpoint, options, shown=shown, resume=resume, overwrite=overwrite)
 
 
 def training_set(seed: int) -> Labelled:
@@ -121,24 +142,25 @@ def write_truth(truth: PlantedSet, folder: Path) -> Sequences:
     return checked(ids, truth.sequences, source=str(folder / "sequences.fa"))
 
 
-def explain(checkpoint: Path, data: Sequences, output: Path, seed: int, shown: bool) -> None:
+def explain(
+    checkpoint: Path, data: Sequences, output: Path, seed: int, shown: bool, resume: bool, overwrite: bool
+) -> None:  # fmt: skip
     """Attribute with fewer references than usual and one strand only, to stay in time."""
     from l2g_interp.models import open_model
 
     options = pipeline.AttributeOptions(n_references=N_REFERENCES, seed=seed, strands="forward")
     model = open_model(str(checkpoint), data, options.strands)
-    summary = pipeline.attribute_file(model, data, output, options, resume=True, shown=shown)
-    run_folder.record(output.parent, "attribute", summary)
+    pipeline.attribute_file(model, data, output, options, shown=shown, resume=resume, overwrite=overwrite)
 
 
-def gather_evidence(checkpoint: Path, folder: Path, seed: int, shown: bool) -> None:
+def gather_evidence(checkpoint: Path, folder: Path, seed: int, shown: bool, overwrite: bool) -> None:
     """What the motifs do by themselves, and where they occur."""
     from l2g_interp.effects.validate import ValidateOptions
-    from l2g_interp.pipeline.evidence import hit_files, validate_files
 
     options = ValidateOptions(seed=seed)
-    validate_files(str(checkpoint), folder, folder / run_folder.EFFECTS, options, shown=shown)
-    hit_files(folder, folder / run_folder.HITS, (folder / run_folder.HITS).with_suffix(".bed"), shown=shown)
+    table = folder / HITS
+    pipeline.validate_files(str(checkpoint), folder, folder / EFFECTS, options, overwrite=overwrite, shown=shown)
+    pipeline.hit_files(folder, table, table.with_suffix(".bed"), overwrite=overwrite, shown=shown)
 
 
 def recovery(planted: Planted, truth: PlantedSet, patterns: Sequence[Pattern], matches: Sequence[Match]) -> Recovery:
@@ -169,14 +191,14 @@ def record_recoveries(folder: Path, found: Sequence[Recovery]) -> None:
         }
         for r in found
     ]
-    run_folder.record(folder, "demo", {"planted motifs": rows, "recovered": sum(r.recovered for r in found)})
+    record(folder, "demo", {"planted motifs": rows, "recovered": sum(r.recovered for r in found)})
 
 
-def write_demo_report(folder: Path, output: Path) -> None:
-    from l2g_interp.report import write_report
-
-    run = run_folder.read_run(folder, observed=folder / "observed.tsv")
-    write_report(output, run, title="Demo: motifs planted in random DNA")
+def write_demo_report(folder: Path, output: Path, found: Sequence[Recovery], overwrite: bool) -> None:
+    """Note what was recovered in ``run.json``, which the report shows, and write the report."""
+    record_recoveries(folder, found)
+    title = "Demo: motifs planted in random DNA"
+    pipeline.report_file(folder, output, observed=folder / "observed.tsv", title=title, overwrite=overwrite)
 
 
 def show(found: Sequence[Recovery], report: Path) -> None:

@@ -1,1 +1,1 @@
-"""Logos, contribution tracks, pages, and numbers as people write them."""
+"""Logos, contribution tracks, pages, and formatting of numbers for people."""

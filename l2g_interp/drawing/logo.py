@@ -20,7 +20,7 @@ from l2g_core.dna import ALPHABET
 COLORS = {"A": "#0b8043", "C": "#1a5fb4", "G": "#b86e00", "T": "#c62828"}  # 4.0:1 on white or better
 TENTH = 10  # units of a drawing per pixel: whole numbers keep the files small
 GAP = 0.06  # of a column, between letters
-THINNEST = 10  # letters lower than this (units) are drawn as a bar of their colour: nobody could read them
+THINNEST = 10  # letters lower than this (units) are drawn as a coloured bar: they would be illegible
 
 # Outlines in the unit box, y up. ``A rx ry large sweep x y`` is an arc, the others are as in SVG.
 OUTLINES = {
@@ -58,13 +58,13 @@ def logo_svg(
     Parameters
     ----------
     heights
-        Signed letter heights, rows ACGT (bits, contributions, ...).
+        Signed letter heights ``(4, width)``, rows ACGT (bits, contributions, ...).
     label
-        What the picture shows, for people who do not see it. Any text; it is escaped.
+        What the picture shows, for screen readers. Any text; it is escaped.
     height, pitch
         Pixels from top to bottom and per position.
     limits
-        Values at bottom and top; what the letters need, and zero, when not given.
+        Values at bottom and top; when not given, those that fit the letters and zero.
     shade
         Half-open range of columns to mark, such as the trimmed part of a motif.
     stretch
@@ -92,7 +92,7 @@ def logo_svg(
 
 
 def value_range(*arrays: np.ndarray) -> tuple[float, float]:
-    """Bottom and top that hold the stacked letters of all the ``(4, width)`` arrays, and zero."""
+    """Bottom and top of an axis on which the stacked letters of all the ``(4, width)`` arrays fit, and zero."""
     known = [np.nan_to_num(a) for a in arrays]
     low = min((float(np.minimum(a, 0).sum(axis=0).min(initial=0.0)) for a in known), default=0.0)
     high = max((float(np.maximum(a, 0).sum(axis=0).max(initial=0.0)) for a in known), default=0.0)
@@ -119,9 +119,22 @@ def letters(heights: Float[np.ndarray, "4 width"], unit: int, scale: float, zero
 
 
 def draw_logo(matrix: Float[np.ndarray, "4 width"], ax: Any = None, *, start: int = 0, **options: Any) -> Any:
-    """Draw a ``(4, width)`` array of heights with logomaker on matplotlib axes, in the report's colours.
+    """Draw a logo with logomaker on matplotlib axes, in the report's colours.
 
-    The first column is drawn at ``start``. Further options go to ``logomaker.Logo``, which is returned.
+    Parameters
+    ----------
+    matrix
+        Signed letter heights ``(4, width)``, rows ACGT (bits, contributions, ...).
+    ax
+        Axes to draw on; by default those of a new figure.
+    start
+        Where to draw the first column on the x axis.
+    options
+        Passed on to ``logomaker.Logo``.
+
+    Returns
+    -------
+    logomaker.Logo
     """
     import logomaker
     import pandas as pd
@@ -132,7 +145,7 @@ def draw_logo(matrix: Float[np.ndarray, "4 width"], ax: Any = None, *, start: in
 
 
 def _stack(heights: np.ndarray) -> np.ndarray:
-    """Where each letter begins: the low ones next to the axis, the high ones outside, on either side of it."""
+    """Where each letter starts: small ones next to the axis, large ones outside, above and below it."""
     order = np.abs(heights).argsort(axis=0, kind="stable")
     ordered = np.take_along_axis(heights, order, axis=0)
     begins = np.empty_like(heights)
@@ -178,7 +191,7 @@ def _parse(outline: str) -> _Glyph:
         x, y = points[-1] if points else (0.0, 0.0)
         x = values[0] if command == "H" else x if command == "V" else values[-2]
         y = y if command == "H" else values[-1]
-        closed = command == "M" and bool(points)  # a second part starts from where the first began
+        closed = command == "M" and bool(points)  # a second subpath starts from where the first began
         previous.append(opened if closed else max(0, len(points) - 1))
         opened = len(points) if command == "M" else opened
         if command == "A":

@@ -1,4 +1,4 @@
-"""Numbers as people write them, for pages."""
+"""Formatting of numbers for people: pages and pictures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def figure(value: float, digits: int = 3) -> str:
-    """Few digits, a real minus sign, powers of ten spelt out, a dash where there is no number."""
+def format_number(value: float, digits: int = 3) -> str:
+    """Few significant digits, a real minus sign, ``×10⁻⁷`` instead of ``e-07``, a dash for NaN."""
     if math.isnan(value):
         return "–"
     mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
@@ -16,12 +16,12 @@ def figure(value: float, digits: int = 3) -> str:
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """As `figure`, with a plus sign where there is no minus sign."""
-    return ("+" if value > 0 else "") + figure(value, digits)
+    """As `format_number`, with a plus sign where there is no minus sign."""
+    return ("+" if value > 0 else "") + format_number(value, digits)
 
 
 def fixed(value: float, decimals: int) -> str:
-    """With its sign and as many decimals as its neighbours, so that a column of numbers lines up."""
+    """With a sign and a fixed number of decimals, so that a column of numbers lines up."""
     if math.isnan(value):
         return "–"
     text = f"{abs(value):.{decimals}f}"
@@ -29,7 +29,7 @@ def fixed(value: float, decimals: int) -> str:
 
 
 def decimals_for(largest: float) -> int:
-    """Decimals that tell numbers up to ``largest`` apart: two about 1, fewer above, more below."""
+    """How many decimals suit numbers up to ``largest``: two around 1, fewer above, more below."""
     if not (largest > 0 and math.isfinite(largest)):
         return 2
     power = math.floor(math.log10(largest))
@@ -41,5 +41,5 @@ def power_of_ten(exponent: int) -> str:
 
 
 def shortened(text: str, length: int = 60) -> str:
-    """For pictures and tooltips, where a long name would not fit; tables have it in full."""
+    """A long name cut to fit into pictures and tooltips; tables have it in full."""
     return text if len(text) <= length else text[: length - 1] + "…"

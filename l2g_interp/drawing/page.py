@@ -1,4 +1,4 @@
-"""HTML pages that are one file and fetch nothing: templates, style, script and policy put together, written whole."""
+"""Self-contained HTML pages (one file, no network): template, style, script and policy, written atomically."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from markupsafe import Markup
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
-from l2g_interp.drawing.numbers import figure, fixed, signed
+from l2g_core.runs.files import atomic_write
+from l2g_interp.drawing.numbers import fixed, format_number, signed
 
 
 def render_page(template: str, packages: Sequence[str], style: str, script: str = "", **values: Any) -> str:
@@ -26,7 +26,7 @@ def render_page(template: str, packages: Sequence[str], style: str, script: str 
     packages
         Names of Python packages, such as ``l2g_interp.report``.
     style, script
-        CSS and JavaScript text. The page's content security policy lets these run and nothing else.
+        CSS and JavaScript text. The page's content security policy allows these and nothing else.
     values
         What the template shows. Text is escaped.
     """
@@ -36,7 +36,7 @@ def render_page(template: str, packages: Sequence[str], style: str, script: str 
 
 
 def write_page(output: str | Path, text: str) -> Path:
-    """Write a page whole or not at all.
+    """Write a page atomically: complete or not at all.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def write_page(output: str | Path, text: str) -> Path:
     output = Path(output)
     check_output(output)
     try:
-        with whole(output) as unfinished:
+        with atomic_write(output) as unfinished:
             unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror}); give a path in a writable folder") from error
@@ -54,18 +54,18 @@ def write_page(output: str | Path, text: str) -> Path:
 
 
 def check_output(output: Path) -> None:
-    """Refuse a place where no file can be, before the long part."""
+    """Fail before the slow part if no file can be written there."""
     if output.is_dir() or not output.parent.is_dir():
         raise InputError(f"{output}: cannot be written; give a file name in a folder that exists")
 
 
 def asset(package: str, name: str) -> str:
-    """The text of a style sheet or script beside a package's templates."""
+    """The text of a style sheet or script in a package's ``templates`` folder."""
     return files(package).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _policy(style: str, script: str) -> str:
-    """A content security policy under which the page's own style and script run, and nothing else."""
+    """A content security policy that allows the page's own style and script, and nothing else."""
     scripts = _hash(script) if script else "'none'"
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {scripts}; img-src data:; "
@@ -87,5 +87,5 @@ def _environment(packages: Sequence[str]) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=figure, signed=signed, fixed=fixed)
+    environment.filters.update(number=format_number, signed=signed, fixed=fixed)
     return environment

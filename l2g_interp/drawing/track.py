@@ -38,8 +38,8 @@ def draw_track(
     start, end
         Only this stretch, 0-based and half-open; the whole sequence by default.
     band
-        Half the height of the grey band, in standard errors over the references (2: about 95 %); 0 for none. It tells
-        how much another draw of references would move a letter, not how sure the model or the biology is.
+        Half the height of the grey band, in standard errors over the references (2: about 95 %); 0 for none. It shows
+        how much another draw of references would move a letter, not how certain the model or the biology is.
     hypothetical
         All four letters at each position (what each base would contribute), without a band, which is known only for
         the base that is there.
@@ -82,7 +82,7 @@ def _stretch(attributions: Attributions, row: int, target: str, start: int, end:
     last = length if end is None else end
     if not 0 <= start < last <= length:
         raise InputError(
-            f"{start} to {last} is no stretch of sequence {attributions.ids[row]!r}, which has {length} bp"
+            f"{start} to {last} is not a range within sequence {attributions.ids[row]!r}, which has {length} bp"
         )
     return start, last
 

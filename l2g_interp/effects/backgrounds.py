@@ -1,6 +1,6 @@
-"""Where motifs are planted to ask the model what they do: shuffled backgrounds, positions, instances and controls.
+"""Where motifs are planted to see what the model does: shuffled backgrounds, positions, instances and controls.
 
-Everything is drawn from the seed and the pattern's name, so one pattern's result does not depend on the others.
+All random draws depend only on the seed and the pattern's name, so one pattern's result does not depend on the others.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Int, Int8
 from l2g_interp.attributions.references.shuffles import dinucleotide_shuffles, runs
 from l2g_interp.motifs.matrices import normalised, reverse_complement
 
-CANDIDATES = 10  # orders of the columns that are drawn for each that is used
-UNLIKE = 0.6  # an order of the columns is a control if it agrees with the motif by less, wherever one lies on the other
-NO_CONTROL = 0.8  # above it even the least alike order is the motif over again
+CANDIDATES = 10  # orders of the columns that are drawn for each one that is used
+UNLIKE = 0.6  # an order of the columns is a control if its likeness to the motif is below this at every shift
+NO_CONTROL = 0.8  # above this even the least similar order is practically the motif itself
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Backgrounds:
 class Planting:
     """Copies to plant into each background: first base (-1: no room), letters 0-3 of the motif and of its control.
 
-    Letters are those of the forward strand; ``likeness`` is that of the most alike control, from 0 to 1.
+    Letters are those of the forward strand; ``likeness`` is that of the most similar control, from 0 to 1.
     """
 
     starts: Int[np.ndarray, "b copies"]
@@ -45,20 +45,20 @@ class Planting:
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
-    """A random stream of this seed for what the names say."""
+    """A random generator for this seed and purpose, named by ``names``."""
     digest = blake2b("\0".join(names).encode(), key=str(int(seed)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
 
 
 def draw_rows(n: int, n_backgrounds: int, seed: int) -> Int[np.ndarray, " backgrounds"]:
     """Which of ``n`` sequences to shuffle, in ascending order; each as often as any other, give or take one."""
-    whole, rest = divmod(n_backgrounds, n)
+    rounds, rest = divmod(n_backgrounds, n)
     some = stream(seed, "rows").choice(n, rest, replace=False)
-    return np.sort(np.concatenate([np.repeat(np.arange(n), whole), some]))
+    return np.sort(np.concatenate([np.repeat(np.arange(n), rounds), some]))
 
 
 def draw_backgrounds(one_hot: Int8[np.ndarray, "b 4 length"], seed: int) -> Backgrounds:
-    """One dinucleotide shuffle of each sequence; a repeated sequence is shuffled anew each time."""
+    """One dinucleotide shuffle of each sequence; a repeated sequence is shuffled differently each time."""
     seeds = stream(seed, "shuffles").integers(2**62, size=len(one_hot)).tolist()
     shuffled = np.stack([dinucleotide_shuffles(x, 1, s)[0] for x, s in zip(one_hot, seeds, strict=True)])
     stretches = [max(runs(x.any(axis=0)), key=lambda run: run[1] - run[0], default=(0, 0)) for x in shuffled]
@@ -71,9 +71,9 @@ def draw_planting(
 ) -> Planting:
     """Positions, strands and letters of up to ``copies`` copies that do not overlap.
 
-    Letters are drawn from the PPM, each copy anew, so that the mean is over the motif's real variation; the
+    Letters are drawn from the PPM, separately for each copy, so that the mean is over the motif's real variation; the
     consensus alone would overstate what the motif does. The control is the same letters in another order of the
-    columns, drawn anew for each copy. Half of the copies lie on either strand.
+    columns, drawn separately for each copy. Half of the copies lie on either strand.
     """
     n, width = len(backgrounds), ppm.shape[1]
     starts = np.stack([_starts(s, e, width, copies, rng) for s, e in _stretches(backgrounds)])
@@ -108,10 +108,10 @@ def sample(
 def unlike_orders(
     ppm: Float[np.ndarray, "4 width"], n: int, rng: np.random.Generator
 ) -> tuple[Int[np.ndarray, "n width"], float]:
-    """Orders of a motif's columns in which it is not itself any more, and how alike the most alike of them still is.
+    """Orders of a motif's columns that no longer resemble it, and the likeness of the most similar of them.
 
-    The identity, shifts of the motif and its reverse complement are too alike; where a motif has hardly another
-    order (AAAAAA), the least alike are taken.
+    The identity, shifts of the motif and its reverse complement are too similar; where a motif has hardly any other
+    order (AAAAAA), the least similar are taken.
     """
     width = ppm.shape[1]
     orders = rng.permuted(np.tile(np.arange(width), (CANDIDATES * n, 1)), axis=1)
@@ -122,10 +122,10 @@ def unlike_orders(
 
 
 def likeness(ppm: Float[np.ndarray, "4 width"], orders: Int[np.ndarray, "m width"]) -> Float[np.ndarray, " m"]:
-    """How far a motif with its columns in another order agrees with itself, 1 for the identity.
+    """How similar a motif with its columns in another order is to itself, 1 for the identity.
 
-    The largest, over both strands and shifts of up to half the width, of the chance that both have the same letter,
-    summed over the columns and divided by that of the motif with itself.
+    The probability that both have the same letter, summed over the columns and divided by that of the motif with
+    itself; the maximum over both strands and shifts of up to half the width.
     """
     width = ppm.shape[1]
     permuted = ppm[:, orders]  # (4, m, width)

@@ -1,7 +1,7 @@
 """Do the contributions depend on what the model learned? They should vanish with its weights (Adebayo et al. 2018).
 
-The same network with weights drawn anew explains the same sequences. Contributions that look alike would be those of
-the architecture or of the sequences, not of what was learned.
+The same network with newly drawn random weights explains the same sequences. Contributions that look similar would
+come from the architecture or the sequences, not from what was learned.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def compare_with_randomised(
     Returns
     -------
     By target: ``correlation``, the median over sequences of Pearson's r between the contributions of both networks
-    (near 0 expected); the share of a sequence's |contributions| that lies in the motifs' seqlets, with either network
-    (``in_seqlets``, ``in_seqlets_randomised``), and the share of its bases that does (``bases_in_seqlets``: what a
-    network that knows no motif would give).
+    (near 0 expected); the fraction of a sequence's |contributions| that lies in the motifs' seqlets, with either
+    network (``in_seqlets``, ``in_seqlets_randomised``), and the fraction of its bases that does (``bases_in_seqlets``:
+    what a network without any motif would give).
     """
     n = len(read_overview(attributions).ids)
     rows = np.sort(stream(seed, "randomised").choice(n, min(N_SEQUENCES, n), replace=False))
@@ -45,26 +45,26 @@ def compare_with_randomised(
     other, kept = randomised(model, seed)
     given: dict[str, Any] = {"n_references": N_REFERENCES, "seed": seed, "progress": shown}
     found = [attribute(each, stored.one_hot, **given) for each in (model, other)]
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "sequences": len(rows), "references": N_REFERENCES, "weights_kept": kept, "targets": {},
     }  # fmt: skip
     known = stored.one_hot.sum(axis=1) > 0
     for target in targets:
         ours, theirs = (np.asarray(each[target].contributions.sum(axis=1)) for each in found)
         mask = _in_seqlets([p for p in patterns if p.target == target], rows, ours.shape[1])
-        told["targets"][target] = {
+        result["targets"][target] = {
             "correlation": correlation(ours, theirs, known),
             "in_seqlets": _share(np.abs(ours), mask),
             "in_seqlets_randomised": _share(np.abs(theirs), mask),
             "bases_in_seqlets": _share(known.astype(np.float32), mask),
         }
-    return told
+    return result
 
 
 def randomised(model: nn.Module, seed: int) -> tuple[nn.Module, int]:
-    """A copy of the network with weights drawn anew, and how many weights it kept because nothing redraws them.
+    """A copy of the network with new random weights, and how many weights it kept because nothing resets them.
 
-    Every module that knows how to is asked to draw its own (``reset_parameters``). The caller's random state stays.
+    Every module with ``reset_parameters`` draws its own weights. The caller's random state is not changed.
     """
     import torch
 
@@ -105,7 +105,7 @@ def _in_seqlets(patterns: Sequence[Pattern], rows: np.ndarray, length: int) -> B
 
 
 def _share(values: np.ndarray, mask: np.ndarray) -> float | None:
-    """Of the values' sum, in the rows that have a seqlet."""
+    """The fraction of the values' sum under the mask, in the rows that have a seqlet."""
     some = mask.any(axis=1)
     total = values[some].sum()
     return float((values * mask)[some].sum() / total) if total else None

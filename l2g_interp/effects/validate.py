@@ -1,7 +1,7 @@
-"""Does the model answer to a motif by itself? Each pattern is planted into shuffled backgrounds (marginalisation).
+"""Does the model respond to a motif by itself? Each pattern is planted into shuffled backgrounds (marginalisation).
 
-A pattern found in contributions is a hypothesis about the model; what the prediction does when the motif is put
-where it was not is the test of it. The control, the same letters in another order, takes away what composition does.
+A pattern found in contributions is a hypothesis about the model; the change of the prediction when the motif is planted
+where it was not is the test of it. The control, the same letters in another order, accounts for the composition.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
-FEWEST = 10  # backgrounds; an interval over fewer says little
+FEWEST = 10  # backgrounds; an interval from fewer is too unreliable
 RESAMPLES, CONFIDENCE = 5000, 0.95
 DEFAULT_ROWS = 64
 
 
 @dataclass(frozen=True)
 class ValidateOptions:
-    """How to validate. ``copies``: the doses; ``batch_size``: rows per forward pass."""
+    """How to validate. ``copies``: the doses; ``batch_size``: rows per forward pass (`DEFAULT_ROWS` when None)."""
 
     n_backgrounds: int = 100
     copies: tuple[int, ...] = (1, 2, 3)
@@ -48,10 +48,13 @@ class ValidateOptions:
     batch_size: int | None = None
 
     def check(self) -> None:
+        """Refuse too few backgrounds, and doses that are repeated or below 1."""
         if self.n_backgrounds < FEWEST:
             raise InputError(f"{self.n_backgrounds} backgrounds: at least {FEWEST} are needed for an interval")
         if not self.copies or min(self.copies) < 1 or len(set(self.copies)) < len(self.copies):
-            raise InputError(f"copies {','.join(map(str, self.copies))}: give different whole numbers from 1, as 1,2,3")
+            raise InputError(
+                f"copies {','.join(map(str, self.copies))}: give different whole numbers of at least 1, such as 1,2,3"
+            )
 
 
 def validate_motifs(
@@ -75,18 +78,30 @@ def validate_motifs(
     patterns
         Of any of its targets; they are trimmed here.
     one_hot
-        The sequences that were explained, ``(n, 4, length)``: what backgrounds are shuffled from.
+        The sequences that were explained, ``(n, 4, length)``: the backgrounds are shuffles of them.
+    n_backgrounds
+        Shuffled sequences to plant into; at least 10.
     copies
         Doses. A dose for which fewer than half of the backgrounds have room is left out, with a warning.
+    seed
+        Draws backgrounds, positions, strands, letters and bootstrap samples.
+    batch_size
+        Rows per forward pass; 64 by default.
+    device
+        Such as ``cpu`` or ``cuda``; by default where the model is.
+    progress
+        Show a progress bar.
 
     Returns
     -------
-    One row per pattern and dose, with 95 % percentile-bootstrap intervals over the backgrounds.
+    list of Effect
+        One row per pattern and dose, in the units of the model's output, with 95 % percentile-bootstrap intervals over
+        the backgrounds.
 
     Raises
     ------
     InputError
-        The model lacks a pattern's target, or the numbers make no sense.
+        The model lacks a pattern's target, there are too few backgrounds, or doses are repeated or below 1.
     """
     options = ValidateOptions(n_backgrounds, tuple(copies), seed, batch_size)
     options.check()
@@ -105,7 +120,7 @@ def validate_in_turn(
     options: ValidateOptions,
     shown: bool = False,
 ) -> Iterator[tuple[list[Effect], list[str]]]:
-    """The effects of one pattern after the other, and what is to be said of them. Memory: one dose of one pattern."""
+    """The effects of each pattern in turn, and notes on them. Memory: one dose of one pattern."""
     from l2g_core.console import out_of_memory_explained
     from l2g_core.console import progress as bar
 
@@ -131,7 +146,7 @@ def _validate(
     options: ValidateOptions,
     rows: int,
 ) -> tuple[list[Effect], list[str]]:
-    """Every dose of one pattern; doses share positions, strands and letters, as far as they have the same copies."""
+    """Every dose of one pattern; a larger dose has the same copies as a smaller one, and more."""
     ppm, most = trimmed(pattern).ppm, max(options.copies)
     planting = draw_planting(ppm, backgrounds, most, stream(options.seed, "planting", pattern.target, pattern.name))
     notes, effects = [], []
@@ -179,7 +194,7 @@ def _effect(
 def interval(
     values: Float[np.ndarray, "k b"], rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
-    """Ends of the 95 % bootstrap interval of each row's mean, by percentiles (which hold where all values agree)."""
+    """Ends of the 95 % bootstrap interval of each row's mean, by percentiles (defined for equal values, too)."""
     from scipy.stats import bootstrap
 
     batch = max(1, 10**6 // values.size)

@@ -1,4 +1,4 @@
-"""Contributions in the layouts of other tools: TF-MoDISco's command line, and chrombpnet (which Fi-NeMo reads too)."""
+"""Contributions in the layouts of other tools: TF-MoDISco's command line, and chrombpnet (read by Fi-NeMo, too)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 from l2g_interp.records.types import Attributions, check_targets, safe_name
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ CHUNK_ROWS = 256
 
 
 def write_modisco_npz(attributions: Attributions, target: str, folder: str | Path) -> tuple[Path, Path]:
-    """Write the pair of files that the ``modisco`` command reads, each one array ``arr_0`` of ``(n, 4, length)``.
+    """Write the pair of files that the ``modisco`` command reads, each with one array ``arr_0`` of ``(n, 4, length)``.
 
     Use them as ``modisco motifs -s one_hot.npz -a hypothetical.<target>.npz -n 20000 -w 248``. Its window must be
     even and no longer than the sequences, so it drops the last base of an odd length; `discover_motifs` does not.
@@ -41,10 +41,10 @@ def write_modisco_npz(attributions: Attributions, target: str, folder: str | Pat
 
 
 def write_chrombpnet_h5(attributions: Attributions, target: str, path: str | Path) -> None:
-    """Write one target in chrombpnet's layout, arrays ``(n, 4, length)``, readable without any plug-in.
+    """Write one target in chrombpnet's layout, arrays ``(n, 4, length)``, readable without HDF5 plug-ins.
 
     ``raw/seq`` int8 one-hot, ``shap/seq`` float16 hypothetical contributions, ``projected_shap/seq`` float16
-    contributions. chrombpnet stores halves too; values that a half cannot hold are refused.
+    contributions. chrombpnet stores float16, too; values beyond its range are refused.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def write_chrombpnet_h5(attributions: Attributions, target: str, path: str | Pat
     check_targets([target], attributions.targets, "attributions")
     part = attributions[target]
     _check_half(part.hypothetical, target)
-    with whole(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with atomic_write(path) as unfinished, h5py.File(unfinished, "w") as file:
         _dataset(file, "raw/seq", attributions.one_hot, np.int8)
         _dataset(file, "shap/seq", part.hypothetical, np.float16)
         _dataset(file, "projected_shap/seq", part.contributions, np.float16)
 
 
 def _save_npz(path: Path, array: np.ndarray) -> None:
-    with whole(path) as unfinished, unfinished.open("wb") as handle:
+    with atomic_write(path) as unfinished, unfinished.open("wb") as handle:
         np.savez_compressed(handle, array)
 
 

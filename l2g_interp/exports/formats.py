@@ -1,7 +1,7 @@
 """What ``l2g-interp export`` does for each format. To add one: a function and a line in `FORMATS`.
 
-The first line of each function's docstring is what the command's help says of it. Nothing heavy is imported until a
-format is asked for.
+The first line of each function's docstring is what the command's help says about it. Nothing heavy is imported until a
+format is used.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from l2g_core.console import writable_file, writable_folder
 from l2g_core.errors import InputError
 
 if TYPE_CHECKING:
+    from l2g_core.runs.identity import Identity
     from l2g_interp.records.types import Match, Pattern
     from l2g_interp.run_folder import Evidence
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to export: a run folder, or attributions alone; all targets and patterns, or one."""
+    """What to export: a run folder, or attributions alone; all targets and patterns, or one.
+
+    ``kind`` is a name in `FORMATS`; ``genome`` (a FASTA) or ``sizes`` (a table) give the lengths of the chromosomes.
+    """
 
     kind: str
     attributions: Path | None = None
@@ -64,7 +68,7 @@ class Request:
 
         if self.run is None:
             raise InputError(
-                f"--format {self.kind} is about motifs: give --run, the folder of 'l2g-interp run' or 'motifs'"
+                f"--format {self.kind} exports motifs: give --run, the folder of 'l2g-interp run' or 'motifs'"
             )
         found = read_all_patterns(self.run)
         check_targets([self.target] if self.target else [], list(found), str(self.run))
@@ -78,22 +82,74 @@ class Request:
         return chosen, read_table(table, Match, "l2g-interp match") if table.exists() else []
 
     def evidence(self) -> Evidence:
-        """What is known of the run's motifs beside their names."""
+        """Effects and hits of the run's motifs, as far as they are known."""
         from l2g_interp.run_folder import read_all_patterns, read_evidence
 
-        assert self.run is not None  # asked for after the patterns
+        assert self.run is not None  # `patterns` has checked it
         return read_evidence(self.run, read_all_patterns(self.run))
+
+    def identity(self) -> Identity:
+        """What the exported files depend on."""
+        from l2g_core.runs.identity import Identity
+        from l2g_core.runs.ledger import known_sha256
+        from l2g_interp.run_folder import EFFECTS, HITS, MATCHES, motifs_sha256, read_all_patterns
+
+        index = None if self.genome is None else self.genome.with_name(self.genome.name + ".fai")
+        tables = [self.run / name for name in (MATCHES, EFFECTS, HITS)] if self.run else []
+        files = [self.source(), *tables, *([self.sizes] if self.sizes else []), *([index] if index else [])]
+        about_motifs = self.run is not None and self.attributions is None
+        content = {
+            "format": self.kind,
+            "target": self.target,
+            "pattern": self.pattern,
+            "files": {path.name: known_sha256(path) for path in files if path.exists()},
+            "motifs": motifs_sha256(read_all_patterns(self.run)) if about_motifs and self.run else None,
+        }
+        return Identity("l2g-interp export", content)
 
 
 def export(request: Request, output: Path) -> list[Path]:
-    """Write what was asked for; returns the files.
+    """Write one format.
+
+    Parameters
+    ----------
+    request
+        What to export, in which of the `FORMATS`.
+    output
+        A file or a folder, depending on the format.
+
+    Returns
+    -------
+    The files written.
 
     Raises
     ------
     InputError
-        Something that the format needs is not given or not there, or ``output`` cannot be written.
+        Something that the format needs was not given or is missing, or ``output`` cannot be written.
     """
     return FORMATS[request.kind](request, output)
+
+
+def export_files(request: Request, output: Path, overwrite: bool = False) -> list[Path]:
+    """As `export`, by the rule of `l2g_core.runs.identity` for what lies in ``output`` already.
+
+    The files are made beside their place and moved there together, once it is known that they may be.
+    """
+    from tempfile import TemporaryDirectory
+
+    from l2g_core.runs.identity import claim
+
+    home = (writable_folder if request.kind in FOLDERS else writable_file)(output)
+    place = home if request.kind in FOLDERS else home.parent
+    with TemporaryDirectory(dir=place, prefix=".export-") as scratch:
+        made = export(request, Path(scratch) if place is home else Path(scratch) / home.name)
+        files = [place / path.relative_to(scratch) for path in made]
+        with claim(home, request.identity(), files, overwrite=overwrite) as claimed:
+            if not claimed.finished:
+                for before, after in zip(made, files, strict=True):
+                    after.parent.mkdir(parents=True, exist_ok=True)
+                    before.replace(after)
+    return files
 
 
 def _npz(request: Request, output: Path) -> list[Path]:
@@ -122,7 +178,7 @@ def _bigwig(request: Request, output: Path) -> list[Path]:
     from l2g_interp.records.types import safe_name
 
     targets = request.targets()
-    coordinates_of(read_overview(request.source()), request.source())  # without them no option helps
+    coordinates_of(read_overview(request.source()), request.source())  # fail first: without coordinates no option helps
     sizes = chrom_sizes(request.genome, request.sizes)
     paths = [writable_folder(output) / f"contributions.{safe_name(target)}.bw" for target in targets]
     for target, path in zip(targets, paths, strict=True):
@@ -170,3 +226,4 @@ FORMATS: dict[str, Callable[[Request, Path], list[Path]]] = {
     "tables": _tables,
     "logos": _logos,
 }
+FOLDERS = frozenset({"npz", "bigwig", "tables", "logos"})  # --output names a folder; for the others, a file

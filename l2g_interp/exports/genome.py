@@ -1,6 +1,6 @@
 """Contributions and seqlets on the genome: bigWig and BED, which IGV and the UCSC browser open.
 
-Attributions know where their sequences lie when they were made from ``--bed`` and ``--genome``. A sequence of the minus
+Attributions have coordinates when they were made from ``--bed`` and ``--genome``. A sequence of the minus
 strand runs against the genome: its first base is the last of its interval.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from l2g_core.dna import Interval, chromosome_sizes, open_text
-from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
+from l2g_core.errors import InputError, missing_extra
+from l2g_core.runs.files import atomic_write
 from l2g_interp.exports.names import Ranked, identifier, label
 from l2g_interp.motifs.matrices import trimmed
 from l2g_interp.motifs.naming import ranked_matches
@@ -34,15 +34,19 @@ NO_COORDINATES = "attribute intervals of a genome ('l2g-interp attribute --bed .
 def write_bigwig(attributions: str | Path, target: str, path: str | Path, sizes: dict[str, int]) -> None:
     """Write the contribution of every base to one target as a bigWig.
 
-    Where sequences overlap, a base has the mean of their contributions; how many bases that were is logged. Padding
+    Where sequences overlap, a base gets the mean of their contributions; the number of such bases is logged. Padding
     is left out. Memory: the sequences of one chromosome, one number per base.
 
     Parameters
     ----------
     attributions
-        ``attributions.h5`` with coordinates.
+        Path of an ``attributions.h5`` with coordinates.
+    target
+        One of its targets.
+    path
+        The bigWig to write.
     sizes
-        Length of every chromosome, see `chrom_sizes`.
+        Length of every chromosome (bp), see `chrom_sizes`.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def write_bigwig(attributions: str | Path, target: str, path: str | Path, sizes:
     _check_places(places, sizes, attributions)
     chroms = np.array([place.chrom for place in places])
     overlapping = 0
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         file = _bigwig(unfinished)
         file.addHeader(list(sizes.items()))
         for chrom in [chrom for chrom in sizes if chrom in set(chroms)]:
@@ -74,12 +78,27 @@ def write_seqlets_bed(
 ) -> int:
     """Write the seqlets of patterns as BED9, sorted: thick is the trimmed motif, blue raises, red lowers.
 
-    Where the attributions have no coordinates, the first column is the id of the sequence and the others count in it.
-    The name is that of the pattern, and what it is called, in plain letters. The strand is the pattern's.
+    Where the attributions have no coordinates, the first column is the id of the sequence and positions are relative to
+    it. The name column has the pattern's own name and what it is called, in ASCII. The strand is the pattern's.
+
+    Parameters
+    ----------
+    patterns, matches
+        The patterns to write, and the matches that name them.
+    attributions
+        Path of the ``attributions.h5`` in which they were found.
+    path
+        The BED file to write.
 
     Returns
     -------
-    Seqlets written; those that lie in padding are left out.
+    int
+        Seqlets written; those that lie in padding are left out.
+
+    Raises
+    ------
+    InputError
+        The attributions cannot be read.
     """
     overview = read_overview(attributions)
     if overview.coordinates is None:
@@ -89,24 +108,31 @@ def write_seqlets_bed(
     ]
     ranked = ranked_matches(matches)
     rows = sorted(row for pattern in patterns for row in _bed_rows(pattern, ranked, places, overview.lengths))
-    with whole(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as handle:
+    with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as handle:
         handle.writelines("\t".join(map(str, row)) + "\n" for row in rows)
     return len(rows)
 
 
 def write_hits_bed(hits: Iterable[Hit], coordinates: Sequence[Interval] | None, path: str | Path) -> None:
-    """Write hits as BED6 and more columns, sorted; the score is the similarity times 1000.
+    """Write hits as BED6 with further columns (`HIT_COLUMNS`), sorted; the score is the similarity times 1000.
 
-    In genome coordinates where they are known, else with the sequence's id as chrom.
+    Parameters
+    ----------
+    hits
+        As `call_hits` found them.
+    coordinates
+        Where each attributed sequence lies on the genome; None if unknown: then chrom is the sequence's id.
+    path
+        The BED file to write.
     """
     rows = sorted(_hit_row(h, coordinates[h.row] if coordinates else Interval(_one_word(h.id), 0, 0)) for h in hits)
-    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
         handle.write("#" + "\t".join(HIT_COLUMNS) + "\n")
         csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None).writerows(rows)
 
 
 def chrom_sizes(genome: str | Path | None = None, table: str | Path | None = None) -> dict[str, int]:
-    """Lengths of chromosomes out of a genome FASTA (its ``.fai``, made where missing) or a table: name, length.
+    """Lengths of chromosomes (bp) from a genome FASTA (its ``.fai``, made if missing) or a table: name, length.
 
     Raises
     ------
@@ -130,7 +156,7 @@ def chrom_sizes(genome: str | Path | None = None, table: str | Path | None = Non
 
 
 def coordinates_of(overview: Overview, source: str | Path) -> list[Interval]:
-    """Where the sequences lie; refuses attributions that do not know and says how to get some that do."""
+    """Where the sequences lie on the genome; refuses attributions without coordinates and says how to get some."""
     if overview.coordinates is None:
         raise InputError(f"{source}: these sequences have no genome coordinates; {NO_COORDINATES}")
     return overview.coordinates
@@ -151,7 +177,7 @@ def _check_places(places: Sequence[Interval], sizes: dict[str, int], source: str
 def _by_base(
     source: str | Path, target: str, rows: np.ndarray, places: Sequence[Interval], lengths: np.ndarray
 ) -> tuple[Int[np.ndarray, " bases"], Float[np.ndarray, " bases"], Int[np.ndarray, " bases"]]:
-    """Bases of a chromosome in order, the mean contribution to each, and over how many sequences."""
+    """Positions on a chromosome in order, the mean contribution at each, and over how many sequences."""
     positions = np.concatenate([_bases(places[row], int(lengths[row])) for row in rows])
     values = np.concatenate(list(_contributions(source, target, rows, lengths)))
     bases, which, counts = np.unique(positions, return_inverse=True, return_counts=True)
@@ -159,7 +185,7 @@ def _by_base(
 
 
 def _bases(place: Interval, length: int) -> Int[np.ndarray, " length"]:
-    """The genome's base under every base of the sequence."""
+    """The position on the genome of every base of the sequence."""
     steps = np.arange(length)
     return place.end - 1 - steps if place.strand == "-" else place.start + steps
 
@@ -185,7 +211,7 @@ def _bigwig(path: Path):
     try:
         import pyBigWig
     except ImportError as error:
-        raise InputError("bigWig needs pyBigWig; install it with: pip install 'l2g-interp[bigwig]'") from error
+        raise missing_extra("bigWig", "pyBigWig", "bigwig") from error
     return pyBigWig.open(str(path), "w")
 
 
@@ -214,5 +240,5 @@ def _hit_row(hit: Hit, sequence: Interval) -> tuple:
 
 
 def _one_word(name: str) -> str:
-    """A name without white space or control characters, at which readers of BED split."""
+    """A name without white space or control characters: BED parsers split at them."""
     return re.sub(r"[\s\x00-\x1f\x7f]", "_", name)

@@ -1,4 +1,4 @@
-"""Patterns as files of their own: one MEME file, and logos as pictures."""
+"""Patterns as files for other tools and for people: one MEME file, and logos as pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 from l2g_interp.drawing.logo import draw_logo, logo_svg, value_range
 from l2g_interp.exports.names import identifier, label
 from l2g_interp.motifs.matrices import consensus, information_logo, normalised, reverse_complement, trimmed
@@ -44,18 +44,25 @@ class LogoFile:
 def write_meme(patterns: Sequence[Pattern], matches: Iterable[Match], path: str | Path) -> None:
     """Write the base frequencies of patterns, trimmed, as a MEME file for any motif tool.
 
-    ``MOTIF dev.pos_patterns.pattern_0 GATA_(srp)``: target and pattern in plain letters, then what the pattern is
-    called, if a match is significant.
+    ``MOTIF dev.pos_patterns.pattern_0 GATA_(srp)``: target and pattern in ASCII, then what the pattern is called, if a
+    match is significant.
+
+    Parameters
+    ----------
+    patterns, matches
+        The patterns to write, and the matches that name them.
+    path
+        The file to write.
 
     Raises
     ------
     InputError
-        No patterns: a MEME file without a motif is not read by any tool.
+        No patterns: no tool reads a MEME file without motifs.
     """
     if not patterns:
         raise InputError(f"{path}: there is no pattern to write; lower --min-seqlets of 'l2g-interp motifs'")
     ranked = ranked_matches(matches)
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         text = MEME_HEAD + "".join(_meme(pattern, label(pattern, ranked)) for pattern in patterns)
         unfinished.write_text(text, encoding="ascii", newline="\n")
 
@@ -64,7 +71,19 @@ def write_logos(patterns: Sequence[Pattern], matches: Iterable[Match], folder: s
     """Write every logo of every pattern as SVG and PNG, and ``logos.tsv``, which says what they show.
 
     Kinds: ``cwm`` (contributions), ``cwm_reverse`` (of the other strand), ``hcwm`` (hypothetical contributions) and
-    ``bits`` (base frequencies), all trimmed. Files are numbered: names out of files never become paths.
+    ``bits`` (base frequencies), all trimmed. Files are numbered: names read from files never become paths.
+
+    Parameters
+    ----------
+    patterns, matches
+        The patterns to draw, and the matches that name them.
+    folder
+        Where to write; made if missing.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Every file written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,15 +117,15 @@ def _logos(core: Pattern) -> Iterator[tuple[str, Float[np.ndarray, "4 width"]]]:
 
 def _write_logo(stem: Path, heights: Float[np.ndarray, "4 width"], what: str) -> list[Path]:
     svg, png = stem.with_name(stem.name + ".svg"), stem.with_name(stem.name + ".png")
-    with whole(svg) as unfinished:
+    with atomic_write(svg) as unfinished:
         unfinished.write_text(logo_svg(heights, what, height=120, pitch=30), encoding="utf-8")
-    with whole(png) as unfinished:
+    with atomic_write(png) as unfinished:
         _draw_png(heights, unfinished)
     return [svg, png]
 
 
 def _draw_png(heights: Float[np.ndarray, "4 width"], path: Path) -> None:
-    """As the SVG: letters on an axis of zero, nothing else. No pyplot, which would keep every figure."""
+    """As the SVG: letters and the zero line only. No pyplot, which would keep every figure in memory."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Names that other tools' formats can hold, whatever is in the names that we were given."""
+"""Names that are valid in other tools' formats, whatever the original names contain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ranked = Mapping[tuple[str, str], Sequence[Match]]
 
 
 def identifier(pattern: Pattern) -> str:
-    """``dev.pos_patterns.pattern_0``: one word of plain letters, different for every pattern."""
+    """``dev.pos_patterns.pattern_0``: one ASCII word, unique to the pattern."""
     target = safe_name(pattern.target).replace(" ", "%20")
     if len(target) > LONGEST:
         target = f"{target[:LONGEST]}~{zlib.crc32(pattern.target.encode('utf-8', 'replace')):08x}"
@@ -24,6 +24,6 @@ def identifier(pattern: Pattern) -> str:
 
 
 def label(pattern: Pattern, ranked: Ranked) -> str:
-    """What the pattern is called as one word of plain letters, such as ``GATA_(srp)``; empty where it has no name."""
+    """What the pattern is called, as one ASCII word such as ``GATA_(srp)``; empty where it has no name."""
     match = naming_match(ranked.get((pattern.target, pattern.name), []))
     return "" if match is None else re.sub(r"[^A-Za-z0-9.()/+:-]+", "_", called(match))[:LONGEST].strip("_")

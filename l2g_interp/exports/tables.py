@@ -1,4 +1,4 @@
-"""Tables for spreadsheets and scripts: one row per sequence and target, one row per pattern, one per two of them."""
+"""Tables for spreadsheets and scripts: one row per sequence and target, per pattern, and per pair of patterns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAN = float("nan")
 class SequenceRow:
     """A sequence and a target: a row of ``sequences.tsv``. ``coordinates`` are empty where unknown.
 
-    ``delta`` is the completeness error, ``relative_error`` the same as a part of |prediction - reference_prediction|.
+    ``delta`` is the completeness error, ``relative_error`` that as a fraction of |prediction - reference_prediction|.
     """
 
     target: str
@@ -40,7 +40,7 @@ class SequenceRow:
 
 @dataclass(frozen=True)
 class PatternRow:
-    """A pattern: a row of ``patterns.tsv``. The match is the best one, significant or not: ``reason`` tells.
+    """A pattern: a row of ``patterns.tsv``. The match is the best one, significant or not: see ``reason``.
 
     ``contribution`` is the sum of the trimmed CWM, ``q_value`` 1 where there is no match. What one planted copy does
     (`l2g_interp.records.types.Effect`) is NaN, and the number of hits -1, where it is not known.
@@ -72,7 +72,25 @@ class PatternRow:
 
 
 def sequence_rows(attributions: str | Path, targets: Sequence[str] = ()) -> list[SequenceRow]:
-    """What is known of whole sequences, target by target (all of them if none is given), in the order of the file."""
+    """The numbers that are known per sequence.
+
+    Parameters
+    ----------
+    attributions
+        Path of an ``attributions.h5``.
+    targets
+        Names; all of them by default.
+
+    Returns
+    -------
+    list of SequenceRow
+        Target by target, sequences in the order of the file.
+
+    Raises
+    ------
+    InputError
+        The attributions cannot be read or lack a target.
+    """
     overview = read_overview(attributions)
     check_targets(targets, list(overview.by_target), str(attributions))
     places = [str(place) for place in overview.coordinates or [""] * len(overview.ids)]
@@ -91,7 +109,20 @@ def sequence_rows(attributions: str | Path, targets: Sequence[str] = ()) -> list
 def pattern_rows(
     patterns: Iterable[Pattern], matches: Iterable[Match], effects: Iterable[Effect] = (), hits: Sequence[Hit] = ()
 ) -> list[PatternRow]:
-    """Patterns with their names and why they have them, and the evidence, in the order given."""
+    """Patterns with their names and the reasons for them, and the evidence.
+
+    Parameters
+    ----------
+    patterns, matches
+        The patterns, and the matches that name them.
+    effects, hits
+        What `validate_motifs` and `call_hits` returned; empty if not known.
+
+    Returns
+    -------
+    list of PatternRow
+        In the order of the patterns.
+    """
     ranked, called = ranked_matches(matches), by_pattern(hits)
     one_copy = {(e.target, e.pattern): e for e in effects if e.copies == 1}
     rows = []
@@ -108,7 +139,22 @@ def pattern_rows(
 
 
 def pair_rows(patterns: Iterable[Pattern], n: int, hits: Sequence[Hit] = ()) -> list[CoOccurrence]:
-    """Every two motifs of each target, by their hits or else their seqlets among ``n`` sequences."""
+    """How often every two motifs of a target occur together among ``n`` sequences.
+
+    Parameters
+    ----------
+    patterns
+        Of any number of targets.
+    n
+        Sequences in all.
+    hits
+        Where the motifs occur; without any, their seqlets are counted.
+
+    Returns
+    -------
+    list of CoOccurrence
+        Target by target, pairs furthest above chance first.
+    """
     called = by_pattern(hits)
     places: dict[str, dict[str, Seqlets]] = {}
     for pattern in patterns:
@@ -126,7 +172,31 @@ def write_tables(
     effects: Iterable[Effect] = (),
     hits: Sequence[Hit] = (),
 ) -> list[Path]:
-    """Write ``sequences.tsv``, ``patterns.tsv`` and ``pairs.tsv``."""
+    """Write ``sequences.tsv``, ``patterns.tsv`` and ``pairs.tsv``.
+
+    Parameters
+    ----------
+    patterns, matches
+        The patterns, and the matches that name them.
+    attributions
+        Path of the ``attributions.h5`` in which they were found.
+    folder
+        Where to write; made if missing.
+    targets
+        Whose sequences to list; all by default.
+    effects, hits
+        See `pattern_rows`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The three tables.
+
+    Raises
+    ------
+    InputError
+        The attributions cannot be read or lack a target.
+    """
     patterns = list(patterns)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

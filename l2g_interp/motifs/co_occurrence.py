@@ -1,4 +1,4 @@
-"""Which motifs of a target occur together in a sequence more than chance would have it, and how far apart they lie."""
+"""Which motifs of a target occur together in a sequence more often than by chance, and how far apart they lie."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from jaxtyping import Float, Int
 from l2g_interp.motifs.matrices import trimmed
 from l2g_interp.records.types import Hit, Pattern, Seqlets
 
-MOST_PATTERNS = 60  # the patterns with most seqlets: pairs grow with their square
+MOST_PATTERNS = 60  # those with the most seqlets: the number of pairs grows quadratically
 
 
 @dataclass(frozen=True)
 class CoOccurrence:
-    """Two patterns of a target: sequences that have both, what chance would give; a row of ``pairs.tsv``.
+    """Two patterns of a target: observed and expected sequences with both; a row of ``pairs.tsv``.
 
-    ``q_value``: hypergeometric test for more than chance, Benjamini-Hochberg over the pairs of the target. Fewer than
-    chance is not tested: without hits, TF-MoDISco's seqlets of about 40 bp are counted, and two motifs in one such
-    stretch count for neither, so motifs that are planted independently look exclusive (the demo shows it).
+    ``q_value``: hypergeometric test for more than expected, Benjamini-Hochberg over the pairs of the target. Fewer than
+    expected is not tested: without hits, TF-MoDISco's seqlets of about 40 bp are counted, and two motifs in one such
+    stretch count for neither, so motifs that are planted independently look exclusive (see the demo).
     ``distance``: median centre to centre (bp), NaN where they never meet.
     """
 
@@ -37,7 +37,7 @@ class CoOccurrence:
 
 
 def occurrences(pattern: Pattern, hits: Sequence[Hit] | None) -> Seqlets:
-    """Where the pattern occurs: its hits, or where hits were not called (None) the trimmed stretches of its seqlets."""
+    """Where the pattern occurs: its hits, or, if hits were not called (None), the trimmed stretches of its seqlets."""
     if hits is None:
         return trimmed(pattern).seqlets
     rows, starts, ends = (np.array([getattr(h, key) for h in hits], dtype=int) for key in ("row", "start", "end"))
@@ -50,7 +50,7 @@ def co_occurrences(target: str, places: dict[str, Seqlets], n: int) -> list[CoOc
     Parameters
     ----------
     places
-        Where each pattern occurs, by its name; pairs grow with their square (see `MOST_PATTERNS`).
+        Where each pattern occurs, by its name; the number of pairs grows quadratically (see `MOST_PATTERNS`).
     n
         Sequences in all.
     """
@@ -79,8 +79,8 @@ def co_occurrences(target: str, places: dict[str, Seqlets], n: int) -> list[CoOc
 
 
 def chance(together: Int[np.ndarray, " k"], sizes: Int[np.ndarray, "k 2"], n: int) -> Float[np.ndarray, " k"]:
-    """P-values of sharing so many or more of ``n`` sequences, given how many each motif has."""
-    from scipy.special import gammaln  # scipy.stats would take longer to import than the report to write
+    """P-values of sharing at least this many of ``n`` sequences, given how many have each motif (hypergeometric)."""
+    from scipy.special import gammaln  # importing scipy.stats would take longer than writing the report
 
     def log_choose(total: np.ndarray | int, part: np.ndarray) -> np.ndarray:
         return gammaln(total + 1) - gammaln(part + 1) - gammaln(total - part + 1)

@@ -2,12 +2,12 @@
 
 The trimmed CWM slides along the contributions of the bases that are there, on both strands. A place is a hit if it
 
-* looks like the pattern: its cosine with the CWM is at least that of all but 5 % of the pattern's own seqlets,
-* matters as much: its contributions sum to at least what those of all but 5 % of the seqlets do, with their sign,
-* is the best of its kind: where hits of one target and sign overlap by more than half of the shorter one, of one
-  pattern or of several, the most similar stays.
+* resembles the pattern: its cosine with the CWM is at least that of all but 5 % of the pattern's own seqlets,
+* matters as much: its contributions sum to at least as much as those of all but 5 % of the seqlets, with their sign,
+* is the best of its kind: where hits of one target and sign overlap by more than half of the shorter one, whether of
+  one pattern or of several, the most similar one is kept.
 
-Both thresholds are thus measured on each pattern's seqlets, and recorded. Fi-NeMo answers the same question by fitting
+Both thresholds are measured on each pattern's own seqlets, and recorded. Fi-NeMo answers the same question by fitting
 all patterns at once; it is large and made for GPUs ('l2g-interp export --format chrombpnet' writes its input).
 """
 
@@ -29,13 +29,13 @@ from l2g_interp.records.types import Attributions, Hit, Pattern, check_targets
 
 BLOCK = 256  # sequences in memory at a time
 QUANTILE = 0.05
-ROUNDING = 1e-5  # below a threshold: sums in float32 depend on their order, and a seqlet must reach its own
+ROUNDING = 1e-5  # subtracted from thresholds: float32 sums depend on their order, and a seqlet must pass its own
 STRANDS = "+-"
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A trimmed pattern and what a place must reach to be its hit.
+    """A trimmed pattern and its thresholds.
 
     ``similarity``: the least cosine; ``contribution``: the least sum of contributions, times the pattern's sign.
     """
@@ -55,7 +55,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Places:
-    """Candidates of one block: numbers that belong together, one row each."""
+    """Candidates of one block, as parallel arrays with one row per candidate."""
 
     caller: Int[np.ndarray, " k"]
     row: Int[np.ndarray, " k"]
@@ -85,16 +85,17 @@ def call_hits(
     patterns
         Of any of its targets, as `discover_motifs` found them in these attributions; they are trimmed here.
     quantile
-        Share of a pattern's own seqlets that may lie below each of its thresholds.
+        Fraction of a pattern's own seqlets that may lie below each of its thresholds.
 
     Returns
     -------
-    Hits by target (in the order of the patterns), sequence and position.
+    list of Hit
+        By target (in the order of the patterns), sequence and position (0-based, half-open, bp).
 
     Raises
     ------
     InputError
-        A pattern's target is not there, its seqlets lie outside the sequences, or the quantile is no share.
+        A pattern's target is missing, its seqlets lie outside the sequences, or the quantile is not in [0, 1).
     """
     callers = calibrate(attributions, patterns, quantile)
     return [hit for block in find_hits(attributions, callers) for hit in block]
@@ -118,7 +119,7 @@ def calibrate(
 
 
 def find_hits(attributions: Attributions | str | Path, callers: Sequence[Caller]) -> Iterator[list[Hit]]:
-    """The hits of calibrated patterns, block after block of sequences, of one target after the other."""
+    """The hits of calibrated patterns: target by target, block by block of sequences."""
     ids = attributions.ids if isinstance(attributions, Attributions) else read_overview(attributions).ids
     for target in _targets([caller.pattern for caller in callers]):
         mine = [caller for caller in callers if caller.pattern.target == target]
@@ -150,7 +151,7 @@ def scores(
 
 
 def best(places: Places, signs: Int[np.ndarray, " callers"]) -> Places:
-    """The places that stay, by row and start: the most similar where those of one sign overlap by more than half.
+    """The places to keep, by row and start: the most similar where those of one sign overlap by more than half.
 
     Ties go to the place further left, then to the pattern that comes first.
     """
@@ -200,13 +201,15 @@ def _targets(patterns: Sequence[Pattern]) -> list[str]:
 def _blocks(
     attributions: Attributions | str | Path, target: str
 ) -> Iterator[tuple[int, Float[np.ndarray, "n 4 length"], Int[np.ndarray, " n"]]]:
-    """First row, contributions and lengths of some sequences after the others."""
-    whole = isinstance(attributions, Attributions)
-    check_targets([target], attributions.targets if whole else read_attributions(attributions, rows=[]).targets, "hits")
-    n = len(attributions if whole else read_overview(attributions).ids)
+    """First row, contributions and lengths of each block of sequences."""
+    in_memory = isinstance(attributions, Attributions)
+    check_targets(
+        [target], attributions.targets if in_memory else read_attributions(attributions, rows=[]).targets, "hits"
+    )
+    n = len(attributions if in_memory else read_overview(attributions).ids)
     for first in range(0, n, BLOCK):
         rows = range(first, min(first + BLOCK, n))
-        if whole:
+        if in_memory:
             block, at = attributions, slice(first, rows.stop)
         else:
             block, at = read_attributions(attributions, [target], rows), slice(None)

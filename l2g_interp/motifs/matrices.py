@@ -1,4 +1,4 @@
-"""Matrices of motifs: trimming, the other strand, information, consensus, and placing one beside another.
+"""Matrices of motifs: trimming, the other strand, information, consensus, and alignment for drawing.
 
 Every matrix is ``(4, width)``, rows ACGT. ``ppm``: base frequencies (columns sum to 1); ``cwm``: mean contributions.
 """
@@ -37,6 +37,11 @@ def trim_span(cwm: Float[np.ndarray, "4 width"], threshold: float = TRIM_THRESHO
         Fraction of the largest column, 0 to 1.
     flank
         Columns to add on either side, as far as there are any (4 is usual for logos, 0 for TOMTOM).
+
+    Returns
+    -------
+    start, end
+        Half-open range of columns; all of them if every contribution is 0.
     """
     weight = np.abs(cwm).sum(axis=0)
     if not weight.any():
@@ -46,7 +51,10 @@ def trim_span(cwm: Float[np.ndarray, "4 width"], threshold: float = TRIM_THRESHO
 
 
 def trimmed(pattern: Pattern, threshold: float = TRIM_THRESHOLD, flank: int = 0) -> Pattern:
-    """The pattern with its matrices cut to `trim_span`, and its seqlets to the stretches under those columns."""
+    """The pattern with its matrices cut to `trim_span`, and its seqlets to the stretches under those columns.
+
+    ``threshold`` and ``flank`` are those of `trim_span`.
+    """
     start, end = trim_span(pattern.cwm, threshold, flank)
     matrices = {key: getattr(pattern, key)[:, start:end] for key in ("ppm", "cwm", "hcwm")}
     seqlets, width = pattern.seqlets, pattern.cwm.shape[1]
@@ -56,7 +64,7 @@ def trimmed(pattern: Pattern, threshold: float = TRIM_THRESHOLD, flank: int = 0)
 
 
 def normalised(ppm: Float[np.ndarray, "4 width"]) -> Float[np.ndarray, "4 width"]:
-    """Columns that sum to 1; a column of zeros (nothing but N) becomes uniform."""
+    """The matrix ``(4, width)`` with columns that sum to 1; a column of zeros (only N) becomes uniform."""
     total = ppm.sum(axis=0, keepdims=True)
     return np.where(total > 0, ppm / np.where(total > 0, total, 1.0), 0.25)
 
@@ -64,7 +72,10 @@ def normalised(ppm: Float[np.ndarray, "4 width"]) -> Float[np.ndarray, "4 width"
 def information(
     ppm: Float[np.ndarray, "4 width"], background: tuple[float, ...] = UNIFORM
 ) -> Float[np.ndarray, " width"]:
-    """Relative entropy of each column to the background, in bits: 0 to 2 for a uniform background."""
+    """Relative entropy of each column to the background, in bits: 0 to 2 for a uniform background.
+
+    ``ppm`` has columns that sum to 1; ``background`` are the frequencies of A, C, G and T.
+    """
     ratio = np.where(ppm > 0, ppm, 1.0) / np.where(ppm > 0, np.array(background)[:, None], 1.0)
     return (ppm * np.log2(ratio)).sum(axis=0)
 
@@ -100,7 +111,7 @@ def _letter(column: np.ndarray) -> str:
 def place(
     pattern_width: int, motif: Float[np.ndarray, "4 _"], offset: int, strand: str
 ) -> tuple[int, int, Float[np.ndarray, "4 _"]]:
-    """Put a matched motif on one axis with the trimmed pattern, for logos one above the other.
+    """Place a matched motif and the trimmed pattern on one axis, to draw their logos one above the other.
 
     Parameters
     ----------
@@ -109,12 +120,12 @@ def place(
     motif
         The database motif as its database gives it.
     offset, strand
-        Of the `Match`: the (for ``-``: reverse-complemented) motif starts at column ``offset`` of the pattern.
+        Of the `Match`: the motif (reverse-complemented if ``-``) starts at column ``offset`` of the pattern.
 
     Returns
     -------
     pattern_start, motif_start, motif
-        Columns of the shared axis, which begins at 0 with whichever starts first, and the motif as drawn.
+        Columns of the shared axis, which starts at 0 with whichever comes first, and the motif as drawn.
     """
     drawn = reverse_complement(motif) if strand == "-" else motif
     origin = min(0, offset)
@@ -122,17 +133,17 @@ def place(
 
 
 def padded(matrix: Float[np.ndarray, "4 _"], start: int, width: int) -> Float[np.ndarray, "4 _"]:
-    """The matrix from column ``start`` of an otherwise empty one of ``width`` columns."""
+    """A zero matrix of ``width`` columns with the given matrix written into it from column ``start`` on."""
     result = np.zeros((4, width), dtype=matrix.dtype)
     result[:, start : start + matrix.shape[1]] = matrix
     return result
 
 
 def similarity(first: Float[np.ndarray, "4 _"], second: Float[np.ndarray, "4 _"], max_shift: int = 2) -> float:
-    """How alike two PPMs are: 1 is identical, over both strands and shifts of a few columns.
+    """How similar two PPMs are, 0 to 1 (identical), at their best over both strands and small shifts.
 
     One minus the largest distance (half the summed absolute difference) of any pair of overlapping columns; 0 if
-    less than 80 % of the shorter one overlaps.
+    less than 80 % of the shorter one overlaps. ``max_shift``: columns that one may be moved against the other.
     """
     best = 0.0
     for other in (second, reverse_complement(second)):

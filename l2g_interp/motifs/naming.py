@@ -1,4 +1,4 @@
-"""The one name of a pattern, and why it has it: tables, report, comparison and exports all ask here."""
+"""The one name of a pattern, and the reason for it: tables, report, comparison and exports all use this."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SIGNIFICANT_Q = 0.1
 
 
 def significant(match: Match, max_q: float = SIGNIFICANT_Q) -> bool:
-    """Whether the match deserves to name the pattern: q of ``max_q`` or less."""
+    """Whether the match is good enough to name the pattern: q of ``max_q`` or less."""
     return match.q_value <= max_q
 
 
 def ranked_matches(matches: Iterable[Match]) -> dict[tuple[str, str], list[Match]]:
-    """By (target, pattern) the matches, best first."""
+    """The matches by (target, pattern name), best first."""
     return by_pattern(sorted(matches, key=lambda match: (match.rank, match.p_value)))
 
 
@@ -30,7 +30,20 @@ def naming_match(ranked: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> Match
 
 
 def best_matches(matches: Iterable[Match], max_q: float = SIGNIFICANT_Q) -> dict[tuple[str, str], Match]:
-    """By (target, pattern) the match that names the pattern; patterns without a significant one are absent."""
+    """The match that names each pattern.
+
+    Parameters
+    ----------
+    matches
+        As `match_motifs` returned them.
+    max_q
+        Largest q-value of a match that names a pattern.
+
+    Returns
+    -------
+    dict
+        By (target, pattern name); patterns without a significant match are absent.
+    """
     named = {key: naming_match(ranked, max_q) for key, ranked in ranked_matches(matches).items()}
     return {key: match for key, match in named.items() if match is not None}
 
@@ -53,7 +66,7 @@ def plain_name(pattern: Pattern) -> str:
 
 
 def reason(ranked: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> str:
-    """One sentence on why the pattern has its name, or none."""
+    """One sentence on why the pattern has its name, or has none."""
     if not ranked:
         return "no significant match: it was compared with no motif"
     best = ranked[0]
@@ -73,5 +86,5 @@ def _related(first: Match, second: Match) -> bool:
 
 
 def family(name: str) -> str:
-    """``GATA (srp)`` as ``GATA``: what the patterns of several targets are brought together by."""
+    """``GATA (srp)`` as ``GATA``: by which the patterns of several targets are grouped."""
     return re.sub(r"(?<=\S)\s*\(.*\)$", "", name, flags=re.DOTALL)

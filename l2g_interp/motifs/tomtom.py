@@ -1,4 +1,4 @@
-"""TOMTOM: which known factors a pattern resembles. The only file that knows memelite.
+"""TOMTOM: which known factors a pattern resembles (paper, appendix A.8). The only file that uses memelite.
 
 memelite's TOMTOM compares columns by **Euclidean distance** and uses the complete score; MEME's own ``tomtom`` defaults
 to Pearson correlation, so p-values differ between the two. As in MEME's tool the search is corrected per pattern: the
@@ -7,9 +7,9 @@ share of true nulls, which makes its q-values a little smaller; ours are plain B
 
 Euclidean distance has a flaw: a flat column is close to every flat column, so a pattern with flat columns matches
 long, flat motifs with tiny p-values. Two things guard against it. Flat columns at the ends of a pattern are left out.
-And every pattern is compared 100 times more with the letters of each column shuffled, which keeps its
-shape and destroys its meaning: where these match as well more than twice as often as the p-value promises, q is at
-least the share of them that do.
+And every pattern is compared 100 more times with the letters of each column shuffled, which keeps its
+shape and destroys its meaning: where these match as well more than twice as often as the p-value predicts, q is at
+least the fraction of them that do.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from motif_db.motif import Motif
 
 log = logging.getLogger(__name__)
 
-FLAT_BITS = 0.25  # columns under this say nothing; at the ends of a pattern they are left out of the comparison
+FLAT_BITS = 0.25  # columns below this are uninformative; at the ends of a pattern they are not compared
 N_SHUFFLES = 100
-MIN_TARGETS = 25  # columns of the targets are the background: with fewer motifs p-values are erratic
-NEAR_IDENTICAL = 0.95  # similarity above which two motifs are one
+MIN_TARGETS = 25  # columns of the targets are the background distribution: with fewer motifs p-values are erratic
+NEAR_IDENTICAL = 0.95  # similarity above which two motifs count as the same
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Comparison:
 
 
 def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matches: int = 5) -> list[Match]:
-    """The motifs that resemble each pattern most, best first, significant or not (`significant` tells).
+    """The motifs that resemble each pattern most, best first, significant or not (see `naming.significant`).
 
     Patterns are trimmed where sum|CWM| falls below 0.3 of its largest, then compared by base frequencies: the sign
     of a contribution does not matter. Motifs with one label count as one, and a near-copy without a known factor
@@ -61,14 +61,15 @@ def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matc
     patterns
         Of any number of targets.
     motifs
-        All databases together. Under 25, made-up motifs fill up the background and are left out of the result.
+        All databases together. If there are fewer than 25, made-up motifs complete the background; they are left out of
+        the result.
     n_matches
         Matches per pattern, as far as there are any.
 
     Returns
     -------
     list of Match
-        In the order of the patterns; the best match of each tells the ``reason`` for its name. ``strand`` is that of
+        In the order of the patterns; the best match of each has the ``reason`` for its name. ``strand`` is that of
         the motif relative to the pattern; the motif in that orientation starts at column ``offset`` of the trimmed
         pattern (negative: before it) and shares ``overlap`` columns with it.
 
@@ -104,12 +105,12 @@ def compare(
     """TOMTOM of every query PPM against every target PPM; arrays ``(queries, targets)``.
 
     ``p_value`` is TOMTOM's own. The first call on a machine compiles for one to two minutes; numba keeps the result
-    beside the package, in the user's cache folder or in ``NUMBA_CACHE_DIR``.
+    next to the package, in the user's cache folder or in ``NUMBA_CACHE_DIR``.
 
     Parameters
     ----------
     queries, targets
-        Columns need not sum to 1 exactly. Under 25 targets are filled up with made-up ones, which moves
+        Columns need not sum to 1 exactly. Fewer than 25 targets are completed with made-up ones, which moves
         p-values towards those of a whole database (by one to two orders of magnitude for a good match).
     n_shuffles
         Shuffled versions of each query that its q-values are checked against; 0 for none.
@@ -130,7 +131,7 @@ def compare(
 
 
 def warm_up() -> None:
-    """Compile memelite's code (a minute or two, once per machine), so that the next search answers at once."""
+    """Compile memelite's code (a minute or two, once per machine), so that the next search starts at once."""
     compare(_background(1), _background(MIN_TARGETS), n_shuffles=0)
 
 
@@ -165,7 +166,7 @@ def _shuffled(query: np.ndarray, n: int) -> list[np.ndarray]:
 
 
 def _laid_out(ppm: np.ndarray) -> np.ndarray:
-    """One memory layout for all: memelite compiles anew for each."""
+    """The same memory layout for all: memelite recompiles for each new one."""
     return np.asfortranarray(normalised(ppm), dtype=np.float64)
 
 
@@ -186,7 +187,7 @@ def _tomtom():
 
 
 def _distinct(p_values: np.ndarray, motifs: Sequence[Motif], n: int) -> list[int]:
-    """Indices of the ``n`` best motifs, one per factor: a nameless motif gives way to a named near-copy of it."""
+    """Indices of the ``n`` best motifs, one per factor: an unnamed motif is replaced by a named near-copy of it."""
     kept: list[int] = []
     for j in _ranked(p_values, motifs):
         if any(_label(motifs[j]) == _label(motifs[k]) for k in kept):
@@ -202,7 +203,7 @@ def _distinct(p_values: np.ndarray, motifs: Sequence[Motif], n: int) -> list[int
 
 
 def _ranked(p_values: np.ndarray, motifs: Sequence[Motif]) -> list[int]:
-    """Best first. Of equals (a matrix that several factors share) the one whose other motifs match best too."""
+    """Best first. Ties (a matrix that several factors share) go to the factor whose other motifs match best, too."""
     by_label: dict[str, list[float]] = {}
     for p_value, motif in zip(p_values.tolist(), motifs, strict=True):
         by_label.setdefault(_label(motif), []).append(p_value)
@@ -211,7 +212,7 @@ def _ranked(p_values: np.ndarray, motifs: Sequence[Motif]) -> list[int]:
 
 
 def _copies(first: Motif, second: Motif) -> bool:
-    """Near-identical matrices, at most one of which is known to belong to a factor."""
+    """Whether the matrices are near-identical and at most one of them has a known factor."""
     if _is_named(first) and _is_named(second):
         return False
     return similarity(first.ppm, second.ppm) >= NEAR_IDENTICAL

@@ -5,3 +5,4 @@ from .evidence import plant_files as plant_files
 from .evidence import validate_files as validate_files
 from .motifs import discover_files as discover_files
 from .motifs import match_files as match_files
+from .report import report_file as report_file

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 from l2g_core.console import out_of_memory_explained, progress
 from l2g_core.dna import Sequences, one_hot
 from l2g_core.errors import InputError
+from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.journal import Journal
 from l2g_interp.attributions.attribute import (
     PART,
@@ -32,9 +33,9 @@ from l2g_interp.attributions.attribute import (
 )
 from l2g_interp.attributions.result import MethodResult
 from l2g_interp.models import OpenModel
-from l2g_interp.records.attributions_file import append_attributions, read_attributions, read_overview
+from l2g_interp.records.attributions_file import append_attributions, read_overview
 from l2g_interp.records.types import Attributions
-from l2g_interp.run_folder import command, versions
+from l2g_interp.run_folder import command, record, versions
 
 log = logging.getLogger(__name__)
 COMPLETENESS_BOUND = 1e-3  # of the output difference; above it the sums are not to be trusted
@@ -60,12 +61,14 @@ def attribute_file(
     options: AttributeOptions,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
-    """Attribute sequences into ``attributions.h5``; a killed run goes on with ``resume``.
+    """Attribute sequences into ``attributions.h5``, and note in ``run.json`` what was done.
 
-    Every few sequences are seen onto the disk before the next; the finished file is the same to the bit whether the
-    run was interrupted or not. Memory does not grow with the number of sequences beyond the sequences themselves.
+    What happens where ``output`` exists is the rule of `l2g_core.runs.identity`. Every few sequences are seen onto the
+    disk before the next; the finished file is the same to the bit whether the run was interrupted or not. Memory does
+    not grow with the number of sequences beyond the sequences themselves.
 
     Returns
     -------
@@ -75,36 +78,47 @@ def attribute_file(
     module, names = prepare(model.module, codes)
     chosen = choose_targets(options.targets, names)
     targets = [names[i] for i in chosen]
-    identity = {
-        "model": model.name,
+    identity = identity_of(model, data, codes, targets, options)
+    journal = Journal(output.with_name(output.name + ".journal"), identity)
+    with claim(output, identity, [output], partial=[journal.path], resume=resume, overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return _attribute_summary(output, data)
+        done = journal.start(resume=claimed.resumed)
+        references = References(options.n_references, options.seed)
+        parts = attribute_in_parts(
+            module, codes, chosen, references, options.method, options.batch_size, options.on_missing, start=done
+        )
+        n_parts = -(-len(data) // PART)
+        with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
+            for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done // PART):
+                rows = range(done, done + len(part.prediction))
+                journal.append(rows, {key: np.asarray(value) for key, value in asdict(part).items()})
+                done = rows.stop
+        unruled = _unruled(journal) if options.on_missing == "warn" else []
+        named = {"model": model.name, "sequences": data.source}
+        provenance = {**named, **identity.content, "unruled": unruled, "versions": versions(), "command": command()}
+        append_attributions(output, _parts(journal, codes, data, targets, provenance), len(data))
+        journal.path.unlink()
+        summary = _attribute_summary(output, data)
+        record(output.parent, "attribute", summary)
+        return summary
+
+
+def identity_of(
+    model: OpenModel, data: Sequences, codes: np.ndarray, targets: Sequence[str], options: AttributeOptions
+) -> Identity:
+    """What an attribution depends on: not its batches, nor the device."""
+    content = {
         "model_fingerprint": model.fingerprint,
-        "sequences": data.source,
         "sequences_sha256": hashlib.sha256(codes.tobytes() + "\n".join(data.ids).encode()).hexdigest(),
-        "targets": targets,
+        "targets": list(targets),
         "method": options.method,
         "n_references": options.n_references,
         "seed": options.seed,
         "on_missing": options.on_missing,
         "strands": options.strands,
     }
-    if resume and _finished(output, identity):
-        log.info("%s is finished already", output)
-        return _attribute_summary(output, data)
-    journal = Journal(output.with_name(output.name + ".journal"), identity)
-    done = journal.start(resume)
-    references = References(options.n_references, options.seed)
-    parts = attribute_in_parts(
-        module, codes, chosen, references, options.method, options.batch_size, options.on_missing, start=done * PART
-    )
-    n_parts = -(-len(data) // PART)
-    with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
-        for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done):
-            journal.append({key: np.asarray(value) for key, value in asdict(part).items()})
-    unruled = _unruled(journal) if options.on_missing == "warn" else []
-    provenance = identity | {"unruled": unruled, "versions": versions(), "command": command()}
-    append_attributions(output, _parts(journal, codes, data, targets, provenance), len(data))
-    journal.path.unlink()
-    return _attribute_summary(output, data)
+    return Identity("l2g-interp attribute", content)
 
 
 @contextmanager
@@ -125,13 +139,6 @@ def _missing_rule_explained(model: OpenModel, journal: Journal) -> Iterator[None
 def _unruled(journal: Journal) -> list[str]:
     """Functions that were let through without a rule, in any part."""
     return sorted({str(name) for arrays in journal.records() for name in arrays["unruled"]})
-
-
-def _finished(output: Path, identity: dict[str, Any]) -> bool:
-    if not output.exists():
-        return False
-    before = read_attributions(output, rows=[]).provenance
-    return all(before.get(key) == value for key, value in identity.items())
 
 
 def _parts(

@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from l2g_core.console import progress
 from l2g_core.dna import Sequences, decode
 from l2g_core.errors import InputError
+from l2g_core.runs.identity import Identity, claim
+from l2g_core.runs.ledger import known_sha256
 from l2g_interp.attributions.attribute import prepare
 from l2g_interp.effects.backgrounds import Backgrounds, draw_backgrounds, draw_rows
 from l2g_interp.effects.validate import CONFIDENCE, RESAMPLES, ValidateOptions, validate_in_turn
@@ -24,9 +27,9 @@ from l2g_interp.exports.genome import write_hits_bed
 from l2g_interp.models import OpenModel, open_model
 from l2g_interp.motifs.hits import QUANTILE, Caller, calibrate, find_hits, n_blocks, recovered
 from l2g_interp.records.attributions_file import read_attributions, read_overview
-from l2g_interp.records.tables import write_table
+from l2g_interp.records.tables import read_table, write_table
 from l2g_interp.records.types import Effect, Hit, Pattern, Seqlets
-from l2g_interp.run_folder import attributions_of, evidence_stamp, read_all_patterns, record
+from l2g_interp.run_folder import attributions_of, evidence_stamp, motifs_sha256, read_all_patterns, record
 from motif_db.motif import Motif
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,7 @@ def validate_files(
     device: str | None = None,
     other_model: bool = False,
     randomised: bool = False,
+    overwrite: bool = False,
     shown: bool = True,
 ) -> list[Effect]:
     """Plant every pattern of a run folder into shuffled backgrounds, and write what the model says into ``output``.
@@ -64,31 +68,33 @@ def validate_files(
     patterns = [p for of_target in found.values() for p in of_target]
     path = attributions_of(folder)
     model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
-    effects: list[Effect] = []
-    notes: dict[str, list[str]] = {}
-    in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
-    for pattern, (of_pattern, said) in zip(patterns, in_turn, strict=True):
-        effects += of_pattern
-        if said:
-            notes[f"{pattern.target} {pattern.name}"] = said
-    if patterns and not effects:
-        raise InputError(f"{path}: no pattern has room in enough sequences, so nothing was planted; use longer ones")
-    content = provenance | asdict(options) | {
-        "planted": "letters drawn from the trimmed PPM; as many copies on either strand; positions drawn",
-        "control": "the same letters in another order of the columns, at the same places",
-        "interval": f"{CONFIDENCE:.0%} percentile bootstrap over backgrounds, {RESAMPLES} resamples",
-        "patterns": len(patterns),
-        "effects": len(effects),
-        "notes": notes,
-    }  # fmt: skip
-    if randomised:
-        from l2g_interp.effects.randomised import compare_with_randomised
+    content = {"motifs": motifs_sha256(found), "randomised": randomised, **_planted_by(path, model, options)}
+    with claim(output, Identity("l2g-interp validate", content), [output], overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return read_table(output, Effect, "l2g-interp validate")
+        in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+        each = list(zip(patterns, in_turn, strict=True))
+        effects = [effect for _, (of_pattern, _) in each for effect in of_pattern]
+        if patterns and not effects:
+            raise InputError(
+                f"{path}: no pattern has room in enough sequences, so nothing was planted; use longer ones"
+            )
+        noted = provenance | asdict(options) | {
+            "planted": "letters drawn from the trimmed PPM; as many copies on either strand; positions drawn",
+            "control": "the same letters in another order of the columns, at the same places",
+            "interval": f"{CONFIDENCE:.0%} percentile bootstrap over backgrounds, {RESAMPLES} resamples",
+            "patterns": len(patterns),
+            "effects": len(effects),
+            "notes": {f"{pattern.target} {pattern.name}": said for pattern, (_, said) in each if said},
+        }  # fmt: skip
+        if randomised:
+            from l2g_interp.effects.randomised import compare_with_randomised
 
-        content["randomised"] = compare_with_randomised(model.module, path, patterns, options.seed, shown)
-    write_table(output, effects, Effect)
-    record(output.parent, "validate", content | evidence_stamp(output, found))
-    log.info("planted %d patterns into %d backgrounds", len(patterns), len(backgrounds))
-    return effects
+            noted["randomised"] = compare_with_randomised(model.module, path, patterns, options.seed, shown)
+        write_table(output, effects, Effect)
+        record(output.parent, "validate", noted | evidence_stamp(output, found))
+        log.info("planted %d patterns into %d backgrounds", len(patterns), len(backgrounds))
+        return effects
 
 
 def plant_files(
@@ -100,6 +106,7 @@ def plant_files(
     *,
     device: str | None = None,
     other_model: bool = False,
+    overwrite: bool = False,
     shown: bool = True,
 ) -> list[Effect]:
     """Plant motifs of databases, whether the run found them or not, and write what every target does into ``output``.
@@ -115,12 +122,23 @@ def plant_files(
     path = attributions_of(folder)
     model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
     targets = [t for t in names if t in read_overview(path).by_target]
-    patterns = [_as_pattern(motif, target) for motif in motifs for target in targets]
-    in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
-    effects = [effect for of_pattern, _ in in_turn for effect in of_pattern]
-    write_table(output, effects, Effect)
-    record(output.parent, "plant", provenance | asdict(options) | {"motifs": [_called(m) for m in motifs]})
-    return effects
+    called = [_called(motif) for motif in motifs]
+    content = {"motifs": [[_called(m), m.ppm.round(6).tolist()] for m in motifs], **_planted_by(path, model, options)}
+    with claim(output, Identity("l2g-interp plant", content), [output], overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return read_table(output, Effect, "l2g-interp plant")
+        patterns = [_as_pattern(motif, target) for motif in motifs for target in targets]
+        in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+        effects = [effect for of_pattern, _ in in_turn for effect in of_pattern]
+        write_table(output, effects, Effect)
+        record(output.parent, "plant", provenance | asdict(options) | {"motifs": called})
+        return effects
+
+
+def _planted_by(path: Path, model: OpenModel, options: ValidateOptions) -> dict[str, Any]:
+    """What effects depend on beside the motifs; the size of a batch does not count."""
+    settings = {name: value for name, value in asdict(options).items() if name != "batch_size"}
+    return {"attributions": known_sha256(path), "model_fingerprint": model.fingerprint, "options": settings}
 
 
 def _as_pattern(motif: Motif, target: str) -> Pattern:
@@ -151,32 +169,42 @@ def named(motifs: Sequence[Motif], name: str) -> list[Motif]:
 
 
 def hit_files(
-    folder: Path, output: Path, bed: Path | None = None, *, quantile: float = QUANTILE, shown: bool = True
+    folder: Path,
+    output: Path,
+    bed: Path | None = None,
+    *,
+    quantile: float = QUANTILE,
+    overwrite: bool = False,
+    shown: bool = True,
 ) -> list[Hit]:
     """Find the places of every pattern of a run folder, and write them into ``output``, and as BED if asked to."""
-    from l2g_core.console import progress
-
     found = read_all_patterns(folder)
     patterns = [p for of_target in found.values() for p in of_target]
     path = attributions_of(folder)
-    callers = calibrate(path, patterns, quantile)
-    overview = read_overview(path)
-    n_rows = len(overview.ids)
-    blocks = progress(find_hits(path, callers), "calling hits (blocks)", n_blocks(n_rows, patterns), shown)
-    hits = [hit for block in blocks for hit in block]
-    write_table(output, hits, Hit)
-    if bed is not None:
-        write_hits_bed(hits, overview.coordinates, bed)
-    content = {
-        "quantile": quantile,
-        "score": "cosine of the contributions with the trimmed CWM; overlaps by more than half: the most similar stays",
-        "sequences": n_rows,
-        "hits": len(hits),
-        "patterns": _counts(callers, hits),
-    }
-    record(output.parent, "hits", content | evidence_stamp(output, found))
-    log.info("%d hits of %d patterns in %d of %d sequences", len(hits), len(patterns), _rows_hit(hits), n_rows)
-    return hits
+    content = {"attributions": known_sha256(path), "motifs": motifs_sha256(found), "quantile": quantile}
+    files = [output] if bed is None else [output, bed]
+    with claim(output, Identity("l2g-interp hits", content), files, overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return read_table(output, Hit, "l2g-interp hits")
+        callers = calibrate(path, patterns, quantile)
+        overview = read_overview(path)
+        n_rows = len(overview.ids)
+        blocks = progress(find_hits(path, callers), "calling hits (blocks)", n_blocks(n_rows, patterns), shown)
+        hits = [hit for block in blocks for hit in block]
+        write_table(output, hits, Hit)
+        if bed is not None:
+            write_hits_bed(hits, overview.coordinates, bed)
+        noted = {
+            "quantile": quantile,
+            "score": "cosine of the contributions with the trimmed CWM; overlaps by more than half: the most similar "
+            "stays",
+            "sequences": n_rows,
+            "hits": len(hits),
+            "patterns": _counts(callers, hits),
+        }
+        record(output.parent, "hits", noted | evidence_stamp(output, found))
+        log.info("%d hits of %d patterns in %d of %d sequences", len(hits), len(patterns), _rows_hit(hits), n_rows)
+        return hits
 
 
 def _prepare(

@@ -7,14 +7,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from l2g_core.runs.files import write_json
-from l2g_interp.motifs.modisco.discover import MIN_SEQLETS, ModiscoOptions, discover_motifs
+from l2g_core.runs.identity import Identity, claim
+from l2g_core.runs.ledger import known_sha256
+from l2g_interp.motifs.modisco.discover import MIN_SEQLETS, ModiscoOptions, discover_motifs, motifs_file
 from l2g_interp.motifs.tomtom import best_matches, match_motifs
-from l2g_interp.records.tables import write_table
+from l2g_interp.records.attributions_file import read_overview
+from l2g_interp.records.tables import read_table, write_table
 from l2g_interp.records.types import Match, Pattern
-from l2g_interp.run_folder import MATCHED, read_all_patterns, record
-from motif_db import load_database
+from l2g_interp.run_folder import MATCHED, motifs_sha256, read_all_patterns, record
+from motif_db import Motif, load_database
 
 log = logging.getLogger(__name__)
 
@@ -25,31 +29,35 @@ def discover_files(
     *,
     min_seqlets: int = MIN_SEQLETS,
     options: ModiscoOptions | None = None,
+    overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, list[Pattern]]:
-    """Find motifs per target into ``motifs.<target>.h5``, and note in ``run.json`` what was found."""
-    found = discover_motifs(
-        attributions,
-        options=options,
-        min_seqlets=min_seqlets,
-        output_dir=folder,
-        progress=shown and sys.stderr.isatty(),
-    )
-    for target, patterns in found.patterns.items():
-        log.info("%s: %d patterns with %d seqlets or more", target, len(patterns), min_seqlets)
-    record(
-        folder,
-        "motifs",
-        {
+    """Find motifs per target into ``motifs.<target>.h5``, and note in ``run.json`` what was found.
+
+    What happens where they exist is the rule of `l2g_core.runs.identity`.
+    """
+    options = options or ModiscoOptions()
+    files = [folder / motifs_file(target) for target in read_overview(attributions).by_target]
+    content = {"attributions": known_sha256(attributions), "min_seqlets": min_seqlets, "options": asdict(options)}
+    with claim(folder, Identity("l2g-interp motifs", content), files, overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return read_all_patterns(folder)
+        progress = shown and sys.stderr.isatty()
+        found = discover_motifs(
+            attributions, options=options, min_seqlets=min_seqlets, output_dir=folder, progress=progress
+        )
+        for target, patterns in found.patterns.items():
+            log.info("%s: %d patterns with %d seqlets or more", target, len(patterns), min_seqlets)
+        noted = {
             "attributions": str(attributions),
             "min_seqlets": min_seqlets,
-            "options": asdict(options or ModiscoOptions()),
+            "options": asdict(options),
             "patterns": {target: len(patterns) for target, patterns in found.patterns.items()},
             "seqlets": {target: sum(p.n_seqlets for p in patterns) for target, patterns in found.patterns.items()},
             "notes": found.notes,
-        },
-    )
-    return found.patterns
+        }
+        record(folder, "motifs", noted)
+        return found.patterns
 
 
 def match_files(
@@ -59,36 +67,45 @@ def match_files(
     *,
     motif_dir: Path | None = None,
     n_matches: int = 5,
+    overwrite: bool = False,
 ) -> list[Match]:
     """Compare the patterns of a run folder with motif databases into ``matches.tsv``.
 
     The matrices of the matched motifs go into ``matches.motifs.json`` beside it, so that the report needs no database.
+    What happens where they exist is the rule of `l2g_core.runs.identity`.
     """
-    patterns = [p for found in read_all_patterns(folder).values() for p in found]
+    found = read_all_patterns(folder)
+    patterns = [p for of_target in found.values() for p in of_target]
     opened = [load_database(name, motif_dir=motif_dir) for name in databases]
-    motifs = [motif for database in opened for motif in database.motifs]
-    log.info(
-        "comparing %d patterns with %d motifs (the first time on a machine compiles for a minute)",
-        len(patterns),
-        len(motifs),
-    )
-    matches = match_motifs(patterns, motifs, n_matches=n_matches) if patterns else []
-    by_name = {(motif.database, motif.id): motif.ppm for motif in motifs}
-    matched = [
-        {"database": m.database, "motif_id": m.motif_id, "ppm": by_name[m.database, m.motif_id].tolist()}
-        for m in matches
-    ]
-    write_table(output, matches, Match)
-    write_json(output.with_name(MATCHED), matched)
-    record(
-        folder,
-        "match",
-        {
-            "databases": [database.provenance() for database in opened],
+    used = [database.provenance() for database in opened]
+    content = {"motifs": motifs_sha256(found), "databases": used, "n_matches": n_matches}
+    files = [output, output.with_name(MATCHED)]
+    with claim(output, Identity("l2g-interp match", content), files, overwrite=overwrite) as claimed:
+        if claimed.finished:
+            return read_table(output, Match, "l2g-interp match")
+        motifs = [motif for database in opened for motif in database.motifs]
+        log.info(
+            "comparing %d patterns with %d motifs (the first time on a machine compiles for a minute)",
+            len(patterns), len(motifs),
+        )  # fmt: skip
+        matches = match_motifs(patterns, motifs, n_matches=n_matches) if patterns else []
+        write_table(output, matches, Match)
+        write_json(output.with_name(MATCHED), _matrices(matches, motifs))
+        noted = {
+            "databases": used,
             "motifs": len(motifs),
             "matches": len(matches),
             "named_patterns": len(best_matches(matches)),
             "patterns": len(patterns),
-        },
-    )
-    return matches
+        }
+        record(folder, "match", noted)
+        return matches
+
+
+def _matrices(matches: Sequence[Match], motifs: Sequence[Motif]) -> list[dict[str, Any]]:
+    """The matched motifs' matrices, for the report."""
+    by_name = {(motif.database, motif.id): motif.ppm for motif in motifs}
+    return [
+        {"database": m.database, "motif_id": m.motif_id, "ppm": by_name[m.database, m.motif_id].tolist()}
+        for m in matches
+    ]

@@ -1,1 +1,1 @@
-"""What the stages hand to each other, in memory (``types``) and on disk."""
+"""What the stages pass to each other, in memory (``types``) and on disk."""

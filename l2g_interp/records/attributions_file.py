@@ -1,4 +1,4 @@
-"""``attributions.h5``: written whole or not at all, read as much of as is needed."""
+"""``attributions.h5``: written atomically, read as much of as is needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from l2g_core.dna import Interval
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 from l2g_interp.records.types import (
     ARRAYS,
     PER_SEQUENCE,
@@ -30,18 +30,26 @@ if TYPE_CHECKING:
 
 
 def write_attributions(path: str | Path, attributions: Attributions) -> None:
-    """Write ``attributions.h5`` whole or not at all."""
+    """Write ``attributions.h5`` atomically.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file; an existing one is replaced.
+    attributions
+        What `attribute` returned.
+    """
     append_attributions(path, iter([attributions]), len(attributions))
 
 
 def append_attributions(path: str | Path, parts, n: int) -> None:
     """Write ``attributions.h5`` from an iterator of parts (consecutive rows), ``n`` rows in all.
 
-    The file appears under its name only when it is whole. Memory: one part.
+    The write is atomic: the file appears under its name only when it is complete. Memory: one part.
     """
     import h5py
 
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         start = 0
         with h5py.File(unfinished, "w") as file:
             for part in parts:
@@ -56,7 +64,21 @@ def append_attributions(path: str | Path, parts, n: int) -> None:
 def read_attributions(
     path: str | Path, targets: Sequence[str] | None = None, rows: Sequence[int] | None = None
 ) -> Attributions:
-    """Read ``attributions.h5``, or only some of its targets or (in ascending order) rows.
+    """Read ``attributions.h5``, or only some of its targets or rows.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file.
+    targets
+        Names; all of them by default.
+    rows
+        Indices of sequences, in ascending order; all of them by default.
+
+    Returns
+    -------
+    Attributions
+        For each target, contributions ``(n, 4, length)`` in the units of the model's output.
 
     Raises
     ------
@@ -79,7 +101,7 @@ def read_attributions(
 
 
 def read_overview(path: str | Path) -> Overview:
-    """Read what ``attributions.h5`` says of whole sequences; memory does not grow with their length.
+    """Read the numbers per sequence of ``attributions.h5``; memory does not grow with their length.
 
     Raises
     ------
@@ -98,7 +120,7 @@ def read_overview(path: str | Path) -> Overview:
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[Any]:
-    """The opened file; what is wrong with it becomes an InputError."""
+    """The opened file; problems with it become an InputError."""
     import h5py
 
     path = Path(path)

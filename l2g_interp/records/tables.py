@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 from l2g_interp.records.types import Effect, Hit, Match
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ OfPattern = TypeVar("OfPattern", Match, Effect, Hit)
 
 
 def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
-    """Write dataclass rows as TSV with a header, whole or not at all."""
+    """Write dataclass rows as TSV with a header, atomically."""
     names = [f.name for f in fields(row_type)]
-    with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, names, delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
@@ -51,7 +51,7 @@ def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; make it with '{made_by}'") from error
     except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a table of '{made_by}' ({error}); make it anew") from error
+        raise InputError(f"{path}: not a table of '{made_by}' ({error}); make it again") from error
 
 
 def by_pattern(rows: Iterable[OfPattern]) -> dict[tuple[str, str], list[OfPattern]]:

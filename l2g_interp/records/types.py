@@ -1,4 +1,4 @@
-"""What the stages hand to each other: attributions, patterns and matches, in memory and on disk.
+"""What the stages pass to each other: attributions, patterns and matches, in memory and on disk.
 
 ``attributions.h5`` (one row per sequence)::
 
@@ -38,7 +38,7 @@ class TargetAttributions:
     """Contributions to one target, in the units of the model's output.
 
     ``delta`` is the completeness error: the mean over references of
-    ``|sum of contributions - (f(x) - f(reference))|``; NaN where the method promises no sum.
+    ``|sum of contributions - (f(x) - f(reference))|``; NaN where the contributions need not add up.
     ``standard_error`` is that of each base's contribution over the references, and ``stability`` the expected
     correlation of the contributions with those from a fresh draw of references; NaN without references.
     """
@@ -58,7 +58,7 @@ class TargetAttributions:
 
     @property
     def completeness_error(self) -> float:
-        """mean |delta| / mean |f(x) - mean f(reference)|; NaN where the method promises no sum."""
+        """mean |delta| / mean |f(x) - mean f(reference)|; NaN where the contributions need not add up."""
         difference = np.abs(self.prediction - self.reference_prediction)
         return float(self.delta.mean() / max(difference.mean(), np.finfo(np.float32).tiny))
 
@@ -145,7 +145,7 @@ class Match:
 
     ``label`` is what people call the factor. ``strand``, ``offset`` and ``overlap`` place the motif on the
     trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search. ``family``
-    and ``flybase`` are empty where unknown; ``reason`` says of a pattern's best match why it names it or does not.
+    and ``flybase`` are empty where unknown; ``reason`` says why a pattern's best match names it or does not.
     """
 
     target: str
@@ -196,7 +196,7 @@ class Effect:
 class Hit:
     """Where a pattern occurs: a row of ``hits.tsv``; 0-based half-open on the sequence's forward strand.
 
-    ``row`` is that in the attributions. ``similarity``: cosine between the contributions there and the trimmed CWM.
+    ``row`` is the row in the attributions. ``similarity``: cosine between the contributions there and the trimmed CWM.
     ``contribution``: sum of the contributions under the hit. ``seqlet``: 1 if TF-MoDISco clustered a seqlet of the
     pattern there.
     """
@@ -219,7 +219,7 @@ class Run:
     """Everything that the report shows: the contents of a run folder.
 
     ``patterns`` by target, in TF-MoDISco's order; ``motifs`` the PPM ``(4, width)`` of every matched motif by
-    (database, motif id); ``notes`` by target, what went otherwise than hoped (such as too few seqlets);
+    (database, motif id); ``notes`` by target, problems such as too few seqlets;
     ``observed`` the measured values by target, NaN where unknown, in the order of the sequences; ``effects`` and
     ``hits`` are empty where the run was not validated or its hits were not called.
     """
@@ -236,12 +236,12 @@ class Run:
 
 
 def safe_name(target: str) -> str:
-    """A target's name as a part of a file name or HDF5 path: itself if it is plain, percent-encoded if not."""
+    """A target's name for use in a file name or HDF5 path: unchanged if it is plain ASCII, else percent-encoded."""
     return quote(target, safe=" ").replace(".", "%2E")
 
 
 def check_targets(wanted: Sequence[str], known: Sequence[str], source: str) -> None:
-    """Refuse a target that is not there, and say which are."""
+    """Refuse an unknown target and list the known ones."""
     for name in wanted:
         if name not in known:
             raise InputError(f"{source}: no target {name!r}; it has {', '.join(known)}")

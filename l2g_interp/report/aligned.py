@@ -1,7 +1,7 @@
 """Frequency logos of a pattern and of the motifs that it resembles, one above the other on one axis.
 
-A pattern is drawn once per page and referred to by each of its matches, and so is a database's motif: a report of
-a hundred patterns with five matches each would be half as large again without.
+A pattern is drawn once per page and referred to by each of its matches, and so is a database's motif: otherwise a
+report of a hundred patterns with five matches each would be half as large again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from l2g_interp.records.types import Match, Pattern
 from l2g_interp.report.context import Context
 
 UNIT, TALL, BITS = 10 * TENTH, 34 * TENTH, 2.0  # units of a drawing per column and from bottom to top; bits at the top
-WIDEST, PITCHES = 180, (6, 12)  # pixels: a logo in the table, and the range of what one column may take
+WIDEST, PITCHES = 180, (6, 12)  # pixels: a logo in the table, and the range of pixels per column
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class MatchView:
 
 @dataclass(frozen=True)
 class Symbols:
-    """Logos that are drawn once: (id, SVG) by what they show. ``prefix`` begins their ids in the page."""
+    """Logos that are drawn once: (id, SVG) by what they show. ``prefix``: how their ids in the page start."""
 
     prefix: str
     drawn: dict[tuple[str, ...], tuple[str, str]]
 
     def id(self, key: tuple[str, ...], ppm: Float[np.ndarray, "4 _"]) -> str:
-        """The id of the logo of a matrix, which is drawn if it is the first of its key."""
+        """The id of the logo of a matrix, which is drawn when its key is first seen."""
         if key not in self.drawn:
             name = f"{self.prefix}-{len(self.drawn)}"
             outlines = letters(information_logo(ppm), UNIT, TALL / BITS, float(TALL))
@@ -76,7 +76,7 @@ def match_view(context: Context, core: Pattern, match: Match, symbols: Symbols) 
 
 
 def pitch(columns: int) -> int:
-    """Pixels per column that keep a logo within its cell of the table."""
+    """Pixels per column, so that a logo fits into its table cell."""
     narrowest, widest = PITCHES
     return int(np.clip(WIDEST // max(1, columns), narrowest, widest))
 

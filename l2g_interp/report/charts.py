@@ -7,12 +7,12 @@ from html import escape
 import numpy as np
 from jaxtyping import Float
 
-from l2g_interp.drawing.numbers import figure, power_of_ten
+from l2g_interp.drawing.numbers import format_number, power_of_ten
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 280, 150, 40, 12, 34, 12  # pixels; the margins hold the labels
-MANY_POINTS = 4000  # more than so many are drawn as a density, which reads better and stays small
+MANY_POINTS = 4000  # more than this many are drawn as a density, which is easier to read and keeps the page small
 DENSITY_BINS = 64
-LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8)  # shades of the density, as parts of the logarithm of the largest count
+LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8)  # shades of the density, as fractions of the logarithm of the largest count
 
 
 def histogram(
@@ -30,13 +30,13 @@ def histogram(
     Parameters
     ----------
     values
-        Anything; NaN and infinities are left out, values beyond ``limits`` go to the outermost bars.
+        Any numbers; NaN and infinities are left out, values beyond ``limits`` are counted in the outermost bars.
     label
-        What the picture shows, for people who do not see it.
+        What the picture shows, for screen readers.
     limits
         Range of the x axis (decades, where ``log``); the range of the values when not given.
     log
-        Bars of equal width in log10; values of zero or less go to the first bar.
+        Bars of equal width in log10; values of zero or less are counted in the first bar.
     mark
         Draw a line at this value.
     """
@@ -58,8 +58,8 @@ def histogram(
     if mark is not None and low <= mark <= high:
         x = LEFT + (mark - low) / (high - low) * plot_width
         body += f'<path class="mark" d="M{x:.1f} {TOP - 6}v{plot_height + 6}"/>'
-    ticks = nice_ticks(low, high, whole=log)
-    names = [power_of_ten(round(t)) if log else figure(t) for t in ticks]
+    ticks = nice_ticks(low, high, integers=log)
+    names = [power_of_ten(round(t)) if log else format_number(t) for t in ticks]
     return _framed(label, body, x_title, list(zip(ticks, names, strict=True)), (low, high), largest)
 
 
@@ -80,8 +80,8 @@ def scatter(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], label: str, 
     body += f'<path class="diagonal" d="M{left} {bottom}L{left + side} {TOP}"/>'
     for value in nice_ticks(low, high):
         where = (value - low) / (high - low) * side
-        body += f'<text x="{left + where:.1f}" y="{bottom + 15}" text-anchor="middle">{figure(value)}</text>'
-        body += f'<text x="{left - 5}" y="{bottom - where + 4:.1f}" text-anchor="end">{figure(value)}</text>'
+        body += f'<text x="{left + where:.1f}" y="{bottom + 15}" text-anchor="middle">{format_number(value)}</text>'
+        body += f'<text x="{left - 5}" y="{bottom - where + 4:.1f}" text-anchor="end">{format_number(value)}</text>'
     body += f'<text x="{left + side / 2}" y="{bottom + 31}" text-anchor="middle">{escape(x_title)}</text>'
     body += (
         f'<text transform="translate(11 {TOP + side / 2}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>'
@@ -89,12 +89,12 @@ def scatter(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], label: str, 
     return chart(label, side + left + 16, bottom + 38, body)
 
 
-def nice_ticks(low: float, high: float, whole: bool = False) -> list[float]:
+def nice_ticks(low: float, high: float, integers: bool = False) -> list[float]:
     """Two to six round numbers within the range, for an axis."""
     rough = (high - low) / 4
     power = 10.0 ** np.floor(np.log10(rough))
     step = power * next(m for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
-    step = np.ceil(rough) if whole else step
+    step = np.ceil(rough) if integers else step
     return [float(k * step) for k in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
 
 
@@ -134,7 +134,7 @@ def _framed(
 
 
 def chart(label: str, width: int, height: int, body: str) -> str:
-    """The drawing in ``body`` as an ``<svg>`` that shrinks where it finds no room."""
+    """The drawing in ``body`` as an ``<svg>`` that shrinks to fit its container."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" aria-label="{escape(label)}" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">{body}</svg>'

@@ -1,4 +1,4 @@
-"""Whether the numbers hold: completeness, stability over the references, prediction against measurement."""
+"""Can the numbers be trusted: completeness, stability over the references, prediction against measurement."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from markupsafe import Markup
 from l2g_interp.report.charts import histogram, scatter
 from l2g_interp.report.context import Context, overall_error, relative_error
 
-STABLE = 0.95  # expected correlation with a fresh draw of references, below which more are advised
+STABLE = 0.95  # expected correlation with a fresh draw of references; below it, more are advised
 
 
 @dataclass(frozen=True)
 class TargetChecks:
-    """Figures of one target; a chart is None where its numbers are not known."""
+    """Checks of one target; a chart is None where its numbers are not known."""
 
     target: str
     error: float
@@ -37,7 +37,7 @@ def checks(context: Context) -> list[TargetChecks] | None:
 
 
 def target_checks(context: Context, target: str) -> TargetChecks:
-    """Judge one target: a figure that its method does not define neither passes nor fails."""
+    """Judge one target: a check that its method does not define neither passes nor fails."""
     bound = context.options.completeness_bound
     errors, overall = relative_error(context, target), overall_error(context, target)
     stability = context.numbers(target, "stability")
@@ -66,11 +66,11 @@ def target_checks(context: Context, target: str) -> TargetChecks:
 
 
 def enough(stability: np.ndarray, n_references: int | None) -> str:
-    """Whether the references suffice, in one sentence; empty where the method has none."""
+    """Whether there are enough references, in one sentence; empty where the method uses none."""
     known = stability[np.isfinite(stability)]
     if not len(known):
         return ""
-    many = f"{n_references:,} shuffles" if n_references else "as many references"
+    many = f"{n_references:,} shuffles" if n_references else "this many references"
     median, below = float(np.median(known)), int((known < STABLE).sum())
     answer = f"{many} are {'enough' if median >= STABLE else 'too few'} here: ".capitalize()
     again = f"a fresh draw would give contributions that correlate with these at {median:.3f} (median over sequences)"
@@ -97,7 +97,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
 def _error_chart(errors: np.ndarray, target: str, bound: float) -> Markup | None:
     if not np.isfinite(errors).any():
         return None
-    label = f"Completeness error of each sequence for {target}, as a part of the output difference"
+    label = f"Completeness error of each sequence for {target}, as a fraction of the output difference"
     return Markup(histogram(errors, label, "error / output difference", limits=(-9.0, 1.0), log=True, mark=bound))
 
 

@@ -1,4 +1,4 @@
-"""What every section of the report starts from: the run, small arrays read once, and the reader's choices."""
+"""What every section of the report starts from: the run, small arrays read once, and the options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReportOptions:
     """How the report is drawn.
 
     ``n_tracks``: strongest sequences to draw per target. ``max_q``: largest q-value of a match that names a
-    pattern. ``completeness_bound``: largest completeness error, as a part of the output difference, that passes.
+    pattern. ``completeness_bound``: largest completeness error, as a fraction of the output difference, that passes.
     ``n_matches``: matches listed per pattern. ``sequences``: ids of sequences to draw before the strongest.
     """
 
@@ -35,7 +35,7 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class Context:
-    """A run, what is known of whole sequences (read once), and the options."""
+    """A run, its numbers per sequence (read once), and the options."""
 
     run: Run
     overview: Overview
@@ -74,7 +74,7 @@ class Context:
         return [rows[name] for name in self.options.sequences]
 
     def track_anchor(self, target: str, row: int) -> str:
-        """The address of a track in the page, of numbers only."""
+        """The HTML id of a track in the page, made of numbers only."""
         return f"track-{self.targets.index(target)}-{row}"
 
     def patterns(self, target: str) -> list[Pattern]:
@@ -115,7 +115,7 @@ class Context:
         return naming_match(self.matches(pattern), self.options.max_q) is not None
 
     def anchor(self, pattern: Pattern) -> str:
-        """The pattern's address in the page, made of numbers only: names never become markup."""
+        """The pattern's HTML id in the page, made of numbers only: names never become markup."""
         index = next(i for i, other in enumerate(self.patterns(pattern.target)) if other is pattern)
         return f"motif-{self.targets.index(pattern.target)}-{index}"
 
@@ -125,7 +125,7 @@ def load_context(run: Run, options: ReportOptions) -> Context:
 
 
 def relative_error(context: Context, target: str) -> Float[np.ndarray, " n"]:
-    """Completeness error of every sequence as a part of |f(x) - f(reference)|; NaN where undefined."""
+    """Completeness error of every sequence as a fraction of |f(x) - f(reference)|; NaN where undefined."""
     difference = np.abs(context.numbers(target, "prediction") - context.numbers(target, "reference_prediction"))
     return context.numbers(target, "delta") / np.maximum(difference, np.finfo(np.float32).tiny)
 

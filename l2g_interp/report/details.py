@@ -1,4 +1,4 @@
-"""What stands behind a row of the table: matrices on both strands, doses, where the seqlets lie and their looks."""
+"""The details of a motif: matrices on both strands, doses, where the seqlets lie, and examples of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from l2g_interp.report.context import Context
 from l2g_interp.report.effects import dose_chart
 from l2g_interp.report.seqlets import Evidence, Example
 
-FLANK = 4  # columns beside the trimmed part that the logos show, as TF-MoDISco's report does
+FLANK = 4  # columns on either side of the trimmed part that the logos show, as TF-MoDISco's report does
 PITCH, HEIGHT = 10, 60  # pixels
 
 
@@ -32,7 +32,7 @@ class BothStrands:
 
 @dataclass(frozen=True)
 class TrackLink:
-    """A track that shows the pattern, and how often."""
+    """A track that shows the pattern, and how many times."""
 
     id: str
     anchor: str
@@ -41,7 +41,7 @@ class TrackLink:
 
 @dataclass(frozen=True)
 class Details:
-    """``n_sequences``: those that the run explained, of which the pattern's are a part."""
+    """``n_sequences``: all that the run explained, with or without the pattern."""
 
     n_sequences: int
     logos: list[BothStrands]

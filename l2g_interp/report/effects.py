@@ -1,4 +1,4 @@
-"""What planting a pattern does to the prediction, beside its control: for the table, and by dose."""
+"""What planting a pattern does to the prediction, compared with its control: for the table, and by dose."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from l2g_interp.drawing.numbers import decimals_for, figure
+from l2g_interp.drawing.numbers import decimals_for, format_number
 from l2g_interp.motifs.naming import plain_name
 from l2g_interp.records.types import Effect, Pattern
 from l2g_interp.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart, nice_ticks
 from l2g_interp.report.context import Context
 
 STRIP_WIDTH, STRIP_HEIGHT, EDGE = 120, 18, 4  # pixels
-TEXT_WIDTH = 48  # pixels beside the doses, for the names of the two series
+TEXT_WIDTH = 48  # pixels to the right of the doses, for the names of the two series
 
 
 @dataclass(frozen=True)
 class EffectView:
-    """The effect of one copy; ``warning`` says what is wrong with it, and is empty where nothing is.
+    """The effect of one copy; ``warning`` says what is wrong with it, and is empty if nothing is.
 
-    ``decimals``: as many for every motif of the target.
+    ``decimals``: the same number for every motif of the target.
     """
 
     effect: Effect
@@ -52,7 +52,7 @@ def warning(effect: Effect) -> str:
 
 
 def dose_chart(context: Context, pattern: Pattern) -> Markup | None:
-    """The effects of one, two, ... copies with their intervals, the control beside."""
+    """The effects of one, two, ... copies with their intervals, next to the control's."""
     effects = context.effects(pattern)
     if not effects:
         return None
@@ -65,7 +65,7 @@ def dose_chart(context: Context, pattern: Pattern) -> Markup | None:
 
     body = f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}M{LEFT} {y(0.0):.1f}h{room}"/>'
     for value in nice_ticks(low, high):
-        body += f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{figure(value)}</text>'
+        body += f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{format_number(value)}</text>'
     for i, effect in enumerate(effects):
         middle = LEFT + (i + 0.5) * step
         for kind, x, values in (("effect", middle - 6, _motif(effect)), ("control", middle + 6, _control(effect))):
@@ -78,7 +78,7 @@ def dose_chart(context: Context, pattern: Pattern) -> Markup | None:
 
 
 def _names(x: float, motif: float, control: float) -> str:
-    """The two series by name, kept a line apart."""
+    """The labels of the two series, at least a line apart."""
     apart = max(0.0, 13 - abs(motif - control)) / 2
     shift = apart if motif > control else -apart
     return (
@@ -115,7 +115,7 @@ def _scale(context: Context, target: str) -> tuple[float, float]:
 
 
 def _strip(effect: Effect, limits: tuple[float, float]) -> str:
-    """The interval of the motif above that of its control, for the eye: the numbers stand beside it."""
+    """The interval of the motif above that of its control, as decoration: the numbers are next to it."""
     low, high = limits
 
     def x(value: float) -> float:

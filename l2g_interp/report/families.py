@@ -1,4 +1,4 @@
-"""The targets side by side: which motifs each of them answers to, brought together by name."""
+"""The targets side by side: which motifs each of them responds to, grouped by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PITCH, LOGO_HEIGHT = 8, 34  # pixels
 
 @dataclass(frozen=True)
 class Member:
-    """A pattern of a family: its number, its address, what it does; ``share``: seqlets as a part of the most."""
+    """A pattern of a family: number, HTML id, effect; ``share``: its seqlets as a fraction of the most."""
 
     number: str
     anchor: str
@@ -32,7 +32,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Family:
-    """Patterns of one name: for every target in turn those that have it, most seqlets first."""
+    """Patterns of one name: for each target in turn those that have it, most seqlets first."""
 
     name: str
     members: list[list[Member]]
@@ -51,7 +51,7 @@ class Families:
 
 
 def families(context: Context) -> Families | None:
-    """Nothing where fewer than two targets have patterns. Patterns without a name come last."""
+    """None where fewer than two targets have patterns. Patterns without a name come last."""
     targets = [target for target in context.targets if context.patterns(target)]
     if len(targets) < 2:
         return None
@@ -84,7 +84,7 @@ def _member(context: Context, pattern: Pattern, most: int) -> Member:
 def _words(targets: list[str], named: list[Family]) -> str:
     shared = [f.name for f in named if f.n_targets > 1]
     if not named:
-        return "No motif of any target has a name, so that none can be said to be shared."
+        return "No motif of any target has a name, so it is not known which are shared."
     everywhere = "both targets" if len(targets) == 2 else "several targets"
     return (
         f"Of {len(named)} named motif{'s' if len(named) > 1 else ''}, {len(shared) or 'none'} "

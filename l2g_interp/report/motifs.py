@@ -53,7 +53,7 @@ class MotifView:
 
 @dataclass(frozen=True)
 class TargetMotifs:
-    """A table; ``symbols`` are the logos that its matches refer to."""
+    """The table of one target; ``symbols`` are the logos that its matches refer to."""
 
     target: str
     anchor: str
@@ -64,7 +64,7 @@ class TargetMotifs:
 
 @dataclass(frozen=True)
 class Motifs:
-    """The tables, and which columns they have beside those that every run has."""
+    """The tables, and which optional columns they have."""
 
     groups: list[TargetMotifs]
     validated: bool
@@ -72,7 +72,7 @@ class Motifs:
 
 
 def motifs(context: Context) -> Motifs:
-    """One table per target; a target without patterns keeps its place and says why."""
+    """One table per target; a target without patterns keeps its place and explains why."""
     groups = [_target_motifs(context, number, target) for number, target in enumerate(context.targets)]
     return Motifs(groups, bool(context.run.effects), bool(context.run.hits))
 

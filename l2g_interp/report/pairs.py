@@ -19,7 +19,7 @@ FARTHEST = 100.0  # bp either way in the picture of distances
 
 @dataclass(frozen=True)
 class Pair:
-    """Two motifs: the numbers, what they are called here, and the distances between them."""
+    """Two motifs: the statistics, what they are called here, and the distances between them."""
 
     numbers: CoOccurrence
     first: str
@@ -31,7 +31,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class TargetPairs:
-    """``of_hits``: counted are hits, not seqlets."""
+    """``of_hits``: hits are counted, not seqlets."""
 
     target: str
     of_hits: bool
@@ -41,7 +41,7 @@ class TargetPairs:
 
 
 def pairs(context: Context) -> list[TargetPairs] | None:
-    """Nothing where no target has two patterns."""
+    """None where no target has two patterns."""
     found = [_target_pairs(context, t) for t in context.targets if len(context.patterns(t)) > 1]
     return found or None
 
@@ -55,8 +55,8 @@ def _target_pairs(context: Context, target: str) -> TargetPairs:
     return TargetPairs(target, bool(context.run.hits), len(found), n, made)
 
 
-def _told_apart(context: Context, pattern: Pattern) -> str:
-    """The name, and the number where several patterns of the target have that name."""
+def _distinct_name(context: Context, pattern: Pattern) -> str:
+    """The name, followed by the number where several patterns of the target have that name."""
     name = context.name(pattern)
     namesakes = [p for p in context.patterns(pattern.target) if context.name(p) == name]
     return f"{name} ({plain_name(pattern)})" if len(namesakes) > 1 else name
@@ -74,8 +74,8 @@ def _pair(context: Context, numbers: CoOccurrence, patterns: dict[str, Pattern],
     )
     return Pair(
         numbers,
-        first=_told_apart(context, first),
-        second=_told_apart(context, second),
+        first=_distinct_name(context, first),
+        second=_distinct_name(context, second),
         first_anchor=context.anchor(first),
         second_anchor=context.anchor(second),
         chart=Markup(chart),

@@ -1,4 +1,4 @@
-"""Everything that is known of how the results came about, as nested tables."""
+"""Everything that is known about how the results were made, as nested tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def provenance(context: Context) -> Provenance:
 
 
 def _words(context: Context) -> str:
-    """What went into every step and what came out."""
+    """The input and the result of every step."""
     run, known = context.run, context.overview.provenance
     patterns = [pattern for target in context.targets for pattern in context.patterns(target)]
     words = f"{len(context.overview.ids):,} sequences were explained"
@@ -53,7 +53,7 @@ def _words(context: Context) -> str:
 
 
 def _recorded(context: Context) -> list[Branch]:
-    """The run's record, then that of the attributions where it says more, then the databases searched."""
+    """The run's record, then what the attributions' record adds to it, then the databases searched."""
     run = dict(context.run.provenance)
     file = {key: value for key, value in context.overview.provenance.items() if run.get(key) != value}
     found = list(_branches(run))
@@ -66,10 +66,10 @@ def _recorded(context: Context) -> list[Branch]:
 
 
 def _database(name: str) -> Branch:
-    """A database of the catalogue with its licence, another by its name alone."""
+    """A database of the catalogue with its licence, any other with its name only."""
     entry = available().get(name)
     if entry is None:
-        return Branch(name, "a file of the user")
+        return Branch(name, "user-supplied file")
     known = {"title": entry.title, "release": entry.release, "licence": entry.licence, "citation": entry.citation}
     return Branch(name, branches=_branches(known))
 

@@ -18,7 +18,7 @@ from l2g_interp.report.tracks import tracks
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what ``templates/<key>.html`` shows: ``build`` gives it, None leaves the section out."""
+    """A heading, and ``build``, which makes the ``data`` of ``templates/<key>.html``; None leaves the section out."""
 
     title: str
     build: Callable[[Context], Any | None]

@@ -80,7 +80,7 @@ def _blocks(path: Path, target: str, rows: np.ndarray) -> Iterator[tuple[np.ndar
 
 
 def _quantiles(contributions: np.ndarray) -> list[int]:
-    """Seqlets at the quantiles of the size of their contribution, strongest first, none twice."""
+    """Seqlets at the quantiles of their absolute contribution, strongest first, none twice."""
     order = np.argsort(np.abs(contributions), kind="stable")
     picks = [int(order[round(q * (len(order) - 1))]) for q in QUANTILES] if len(order) else []
     return list(dict.fromkeys(picks))

@@ -1,10 +1,10 @@
-"""What a reader should know first, in words, and the figures of each target side by side."""
+"""What a reader should know first, in words, and the key numbers of each target side by side."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from l2g_interp.drawing.numbers import figure, shortened
+from l2g_interp.drawing.numbers import format_number, shortened
 from l2g_interp.motifs.naming import family
 from l2g_interp.records.types import Pattern
 from l2g_interp.report.checks import TargetChecks, target_checks
@@ -21,7 +21,7 @@ class NamedMotif:
 
 @dataclass(frozen=True)
 class TargetCard:
-    """The figures of one target; ``shared`` are the names that another target has, too."""
+    """The key numbers of one target; ``shared`` are the names that another target has, too."""
 
     target: str
     motifs: str
@@ -106,13 +106,13 @@ def _resembling(named: int, patterns: int) -> str:
 def _completeness(context: Context, cards: list[TargetCard]) -> str:
     errors = [card.checks.error for card in cards if card.checks and card.checks.passes is not None]
     if not errors:
-        return "The method promises no sum of contributions, so there is no completeness to check."
+        return "This method's contributions need not add up, so there is no completeness to check."
     worst, bound = max(errors), context.options.completeness_bound
     if worst <= bound:
-        return f"The contributions add up to the predictions (to {figure(worst, 1)} of the output difference)."
+        return f"The contributions add up to the predictions (to {format_number(worst, 1)} of the output difference)."
     return (
-        f"CAUTION: the contributions do not add up to the predictions: they miss {figure(worst, 2)} of the output "
-        f"difference, where {bound:g} is allowed."
+        "CAUTION: the contributions do not add up to the predictions: they miss "
+        f"{format_number(worst, 2)} of the output difference; at most {bound:g} is allowed."
     )
 
 

@@ -1,4 +1,4 @@
-"""Contribution tracks of chosen and of the strongest sequences (the paper's Figure 4C), motifs drawn above."""
+"""Contribution tracks of chosen sequences and of the strongest ones (paper, Figure 4C), with motifs drawn above."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Box:
 class Track:
     """One sequence; ``rank`` is that of its prediction among all, 1 for the highest.
 
-    ``elsewhere``: the other targets for which it is drawn, with the address there.
+    ``elsewhere``: the other targets for which it is drawn, with the HTML id there.
     """
 
     anchor: str
@@ -65,7 +65,7 @@ class TargetTracks:
 
 
 def tracks(context: Context) -> list[TargetTracks] | None:
-    """The sequences asked for and those with the highest prediction, for each target; their bases alone are read."""
+    """The chosen sequences and those with the highest prediction, for each target; only their rows are read."""
     if not context.overview.ids or not (context.options.n_tracks or context.options.sequences):
         return None
     return [
@@ -144,8 +144,8 @@ def _track(
 def track_svg(heights: np.ndarray, boxes: list[Box], limits: tuple[float, float], label: str) -> str:
     """Letters scaled by contribution, seqlets above, positions below.
 
-    The page may give it any width: the letters stretch, names and numbers keep their size, for only the inner
-    drawing has a coordinate system of its own.
+    The page may give it any width: the letters stretch, while names and numbers keep their size, because only the inner
+    drawing has its own coordinate system.
     """
     length = heights.shape[1]
     lanes = _lanes(boxes)
@@ -189,7 +189,7 @@ def _box_text(box: Box) -> str:
 
 
 def _box_svg(box: Box, lane: int, length: int) -> str:
-    """A link to the motif. The name stays whole where the box is narrow, and inside the picture at its ends."""
+    """A link to the motif. The name is never cut by a narrow box, and stays inside the picture at its ends."""
     start, end = max(0, box.start), min(length, box.end)
     text = _box_text(box)
     title = f"{shortened(box.name)}, {box.start} to {box.end}, {'reverse' if box.reverse else 'forward'} strand"

@@ -24,12 +24,12 @@ def write_report(
     completeness_bound: float = 1e-3,
     sequences: Sequence[str] = (),
 ) -> Path:
-    """Write one self-contained HTML file that opens offline, whole or not at all.
+    """Write one self-contained HTML file that opens offline; the write is atomic.
 
     Parameters
     ----------
     output
-        Where to write; a file that is there is replaced.
+        Where to write; an existing file is replaced.
     run
         The contents of a run folder. The attributions are read in parts: memory does not grow with their number.
     n_tracks
@@ -39,7 +39,7 @@ def write_report(
     max_q
         A match with at most this q-value names its pattern; others are shown as not significant.
     completeness_bound
-        Completeness error, as a part of the output difference, above which the report warns.
+        Completeness error, as a fraction of the output difference, above which the report warns.
     sequences
         Ids of sequences whose tracks are drawn for every target, before those of the strongest.
 

@@ -86,10 +86,10 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.fa: no such file"):
         read_fasta(tmp_path / "nowhere.fa")
     (tmp_path / "x.fa.gz").write_bytes(gzip.compress(b">a\nACGT\n" * 1000)[:-20])
-    with pytest.raises(InputError, match=r"x\.fa\.gz: not a whole gzip"):
+    with pytest.raises(InputError, match=r"x\.fa\.gz: not a complete gzip"):
         read_fasta(tmp_path / "x.fa.gz")
     (tmp_path / "y.fa.gz").write_bytes(b">a\nACGT\n")
-    with pytest.raises(InputError, match=r"y\.fa\.gz: not a whole gzip"):
+    with pytest.raises(InputError, match=r"y\.fa\.gz: not a complete gzip"):
         read_fasta(tmp_path / "y.fa.gz")
     (tmp_path / "z.fa").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match=r"z\.fa: not a text file"):
@@ -118,8 +118,8 @@ def test_bed_without_names_is_called_by_coordinates_and_resized_around_the_centr
         ("chr9\t0\t4", "line 1: no chromosome 'chr9'"),
         ("chr1\t4\t4", "line 1: start 4 is not before end 4"),
         ("chr1\t8\t4", "line 1: start 8 is not before end 4"),
-        ("chr1\t-1\t4", "line 1: .* is no interval"),
-        ("chr1\t5", "line 1: .* is no interval"),
+        ("chr1\t-1\t4", "line 1: .* is not an interval"),
+        ("chr1\t5", "line 1: .* is not an interval"),
         ("", "no intervals"),
     ],
 )

@@ -102,7 +102,7 @@ def test_counts_formats_are_recognised_by_content_and_normalised(tmp_path, text,
         (HEADER, "no motif in the file"),
         (meme(("X", "0.5 0.2 0.1 0.1\n")), "motif 'X': position 1 sums to 0.9, not 1"),
         (meme(("X", ROWS + "0.9 0.2 0.0 -0.1\n")), "motif 'X': position 3 has a value that is negative"),
-        (meme(("X", "nan 0.5 0.5 0\n")), "motif 'X': position 1 has a value that is negative or no number"),
+        (meme(("X", "nan 0.5 0.5 0\n")), "motif 'X': position 1 has a value that is negative or not a number"),
         (meme(("X", "0.5 0.5\n")), "motif 'X': position 1 has 2 values, not 4"),
         (meme(("X", "")), "motif 'X' has an empty matrix"),
         (meme(("X", ROWS), ("X y", ROWS)), "two motifs have the id 'X'"),
@@ -133,7 +133,7 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "binary.meme").write_bytes(b"\xff\xfe\x00MOTIF")
     for name, says in [
         ("none.meme", "neither a motif file nor a database; databases by name: onthefly"),
-        ("cut.meme.gz", "not a whole gzip file"),
+        ("cut.meme.gz", "not a complete gzip file"),
         ("binary.meme", "not a text file"),
         ("", "cannot be read"),
     ]:
@@ -283,7 +283,7 @@ def test_a_file_of_ones_own_has_no_family_that_nobody_knows(tmp_path):
 
 
 def test_consensus_refuses_other_letters():
-    with pytest.raises(MotifError, match="'X' is no IUPAC letter"):
+    with pytest.raises(MotifError, match="'X' is not an IUPAC letter"):
         consensus_ppm("ACX")
 
 

@@ -30,15 +30,15 @@ def embedder_class(name: str) -> type[Embedder]:
     Raises
     ------
     InputError
-        No such name.
+        No such name; lists those there are.
     """
     if name not in EMBEDDERS:
-        raise InputError(f"no embedder {name!r}; there are {', '.join(EMBEDDERS)}")
+        raise InputError(f"no embedder {name!r}; choose one of {', '.join(EMBEDDERS)}")
     return resolve_name(EMBEDDERS[name])
 
 
 def reach(operator: KernelDilation) -> tuple[int, int]:
-    """Positions to the left and to the right of its own that a length-keeping convolution reads."""
+    """How many positions to the left and right of the centre a length-preserving convolution reads."""
     kernel, dilation = operator
     support = dilation * (kernel - 1)
     return support // 2, support - support // 2

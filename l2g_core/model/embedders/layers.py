@@ -42,11 +42,11 @@ class Embedder(nn.Module):
 
 
 class OperatorConv(nn.Conv1d):
-    """A convolution whose operator is chosen: what stage 1 searches. Shortcuts and projections are ``nn.Conv1d``."""
+    """A convolution whose (kernel, dilation) stage 1 searches. Shortcuts and projections are plain ``nn.Conv1d``."""
 
 
 def conv(in_channels: int, out_channels: int, operator: KernelDilation) -> nn.Module:
-    """A length-keeping convolution with the given (kernel, dilation), centred (an even kernel leans to the right)."""
+    """A length-preserving convolution with this (kernel, dilation), centred (an even kernel leans to the right)."""
     kernel, dilation = operator
     left, right = reach(operator)
     if left == right:

@@ -1,4 +1,4 @@
-"""ORCA's embedder, for the ablation of Table 11: no features of its own, only the strided projection to tokens."""
+"""ORCA's embedder, for the ablation of Table 11: no features, only the strided projection to tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from l2g_core.model.embedders.layers import Embedder
 
 
 class ORCA(Embedder):
-    """One convolution whose kernel is its stride: the projection of ``L2G`` does that, so the DNA passes as it is."""
+    """One convolution whose kernel is its stride: the projection of ``L2G`` does that, so the DNA is unchanged."""
 
     N_CONVOLUTIONS = 0
     DEFAULT_OPERATOR = (1, 1)

@@ -1,4 +1,4 @@
-"""Fused attention: keeps the queries, keys and values only and recomputes the probabilities in the backward pass.
+"""Fused attention: keeps only the queries, keys and values and recomputes the probabilities in the backward pass.
 
 ``O = P V``, ``P = softmax(S)``, ``S = scale Q K^T + mask``. Two products (each side takes the other's midpoint) and
 the softmax rule between them; l are the logarithmic means of P_x and P_r::
@@ -77,7 +77,7 @@ class _Attention(torch.autograd.Function):
 
 
 def _blocks(grad: Tensor, keys: Tensor, groups: int) -> Iterator[tuple[int, slice, slice]]:
-    """(group, rows, heads) of which each holds a bounded number of scores."""
+    """(group, rows, heads): blocks that each have a bounded number of scores."""
     rows, heads, queries, _ = grad.shape
     scores = (BLOCK_BYTES_GPU if grad.is_cuda else BLOCK_BYTES) // (4 * queries * keys.shape[2])
     some_heads = max(1, min(heads, scores))
@@ -173,7 +173,7 @@ def attention(layout: Layout, func: Callable[..., Tensor], example: Any, args: t
 
 
 def _four_dimensional(given: dict[str, Any]) -> tuple[Tensor, ...]:
-    """Queries, keys and values with a dimension for the heads, as many for each."""
+    """Queries, keys and values with a dimension for the heads, the same number for each."""
     tensors = [given[name] for name in ("query", "key", "value")]
     tensors = [t.unsqueeze(1) if t.dim() == 3 else t for t in tensors]
     heads, rows = tensors[0].shape[1], max(t.shape[0] for t in tensors)

@@ -37,7 +37,7 @@ def minimum(func: Callable, input: Tensor, other: Tensor) -> Tensor:
 
 
 class _NoIndices:
-    """Stands for the positions of maxima: data that would carry a hidden step."""
+    """Stands in for the indices of maxima, whose use would be a hidden step function."""
 
     def __getattr__(self, name: str) -> Any:
         raise NotImplementedError("the indices of a maximum of something that depends on the sequence have no rule")
@@ -54,7 +54,7 @@ def max_(func: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Any:
 
 
 def min_(func: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """min = - max of minus."""
+    """min(a) = -max(-a)."""
     other = kwargs.get("other", args[0] if args else None)
     if isinstance(other, Tensor):
         return minimum(func, input, other)
@@ -64,7 +64,7 @@ def min_(func: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Any:
 
 
 def amin(func: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """min = - max of minus."""
+    """min(a) = -max(-a)."""
     return -torch.amax(-input, *args, **kwargs)
 
 
@@ -103,7 +103,7 @@ def instance_norm(
 
 
 def variance(func: Callable, input: Tensor, dim: Any = None, *args: Any, **kwargs: Any) -> Tensor:
-    """Mean square of the centred input, with n - correction below the line."""
+    """Sum of squares of the centred input, divided by n - correction."""
     unbiased = kwargs.get("unbiased", args[0] if args else True)
     correction = kwargs.get("correction", 1 if unbiased else 0)
     keep = kwargs.get("keepdim", args[1] if len(args) > 1 else False)
@@ -178,7 +178,7 @@ def multi_head_attention(func: Callable, query: Tensor, key: Tensor, value: Tens
 
 
 def _scores_to_add(mask: Any, like: Tensor) -> Any:
-    """Multi-head attention's masks are True where nothing is to be seen."""
+    """A mask as numbers to add to the scores: multi-head attention's boolean masks are True where keys are hidden."""
     if mask is None or mask.dtype != torch.bool:
         return mask
     return torch.zeros(mask.shape, dtype=like.dtype, device=mask.device).masked_fill(mask, -torch.inf)

@@ -1,5 +1,7 @@
 """Functions of one number, y = f(x): the multiplier is the slope of the secant, (f(x) - f(r)) / (x - r).
 
+This is DeepLIFT's Rescale rule (Shrikumar et al. 2017, section 3.5.2).
+
 Where x and r nearly agree the secant is all rounding error, and the derivative is the better slope. The two are blended
 without a branch, with d = x - r, D = f(x) - f(r)::
 
@@ -8,9 +10,9 @@ without a branch, with d = x - r, D = f(x) - f(r)::
 For d >> sqrt(e) this is the secant; at d = 0 it is the derivative. It misses D by at most ``e |f''| / 2``, so
 ``e = 2 u s^2`` (u: unit roundoff of the dtype, s = max(1, |x|)) keeps the sum as exact as f itself is rounded, while
 the noise of the slope stays below ``sqrt(u / 8)``: 9e-5 in float32, near |d| = 3e-4 only. For piecewise linear
-functions differences are exact and e is next to nothing. A few functions have a closed secant that never cancels.
+functions differences are exact and e is negligible. A few functions have a closed-form secant without cancellation.
 
-The slopes are computed in the forward pass and kept in place of the input, so a further target costs one product.
+The slopes are computed in the forward pass and kept instead of the input, so each further target costs one product.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from torch import Tensor
 
 from l2g_interp.attributions.deeplift.layout import Layout
 
-BLOCK = 65536  # numbers handled at once on a CPU: a handful of such blocks stay in its second-level cache
+BLOCK = 65536  # numbers handled at once on a CPU: a handful of such blocks fit in its second-level cache
 Secant = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 PIECEWISE_LINEAR = {
     "relu", "relu6", "leaky_relu", "prelu", "hardtanh", "hardsigmoid", "hardshrink", "softshrink", "threshold", "abs",
@@ -102,7 +104,7 @@ POWERS: dict[float, Secant] = {
 
 
 def elementwise(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
-    """Rule of any function that treats every number alike."""
+    """Rule of any elementwise function."""
     reference, rest = args[0], args[1:]
     value: Tensor = func(reference.detach(), *rest, **kwargs)
     wide = torch.promote_types(reference.dtype, torch.float32)
@@ -143,6 +145,7 @@ def _derivative(f: Callable[[Tensor], Tensor], example: Any, name: str) -> tuple
 
 
 def _blend(x: Tensor, r: Tensor, fx: Tensor, fr: Tensor, e_slope: Tensor, e: Tensor) -> Tensor:
+    """The blended slope of the module's docstring; ``e_slope`` is ``e f'(x)``."""
     d = x - r
     slope = torch.addcmul(e_slope, d, fx - fr)
     return slope.div_(torch.addcmul(e, d, d))
@@ -155,7 +158,7 @@ def _by_block(
     reference: tuple[Tensor, Tensor],
     wide: Any,
 ) -> Tensor:
-    """Slopes in the reference's shape; on a CPU, block by block, so that what lies between stays in the cache."""
+    """Slopes in the reference's shape; on a CPU, block by block, so that intermediates stay in the cache."""
     r, fr = reference
     dense = r.is_contiguous() and fr.is_contiguous() and all(side.is_contiguous() for side in example)
     if r.is_cuda or not dense or layout.batch_dim(example[0], r) not in (0, None):

@@ -1,15 +1,15 @@
 """The tape: runs a model's own ``forward`` and routes every torch function that is not linear to its rule.
 
 Recording
-    The examples run once, as they would without us. Whatever goes into and comes out of each non-linear function that
-    depends on the input is kept: the tape.
+    The examples run once, exactly as without the engine. The inputs and outputs of each non-linear function that
+    depends on the input are kept: the tape.
 Replaying
-    References run in chunks. The same functions are met in the same order; each rule sets its inputs beside the
-    tape's, returns the plain value, and leaves the DeepLIFT multiplier where autograd expects the derivative. So one
+    References run in chunks. The same functions are called in the same order; each rule compares its inputs with the
+    tape's, returns the plain value, and puts the DeepLIFT multiplier where autograd expects the derivative. So one
     ``torch.autograd.grad`` yields multipliers.
 
-Nothing is attached to the model: parameters are seen through ``detach``, so no gradient of them is ever computed, and
-a tensor depends on the input if and only if it requires a gradient.
+Nothing is attached to the model: parameters are replaced by their ``detach``, so no gradient of them is ever computed,
+and a tensor depends on the input if and only if it requires a gradient.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch.utils._pytree import tree_any, tree_flatten, tree_map
 
 from l2g_interp.attributions.deeplift.layout import Layout, LayoutError
 
-MARK = "_l2g_made_from_input"  # set on whole-number tensors that were derived from the input
+MARK = "_l2g_made_from_input"  # set on integer and boolean tensors that were derived from the input
 
 
 class UnsupportedFunction(NotImplementedError):
@@ -62,7 +62,7 @@ class Tape:
 
 @dataclass(frozen=True)
 class Handler:
-    """What to do with a call. ``ignores_values``: it tells shapes and the like, nothing of the numbers."""
+    """How to run a call. ``ignores_values``: it asks for shapes, dtypes and the like, never for the values."""
 
     run: Callable[[Engine, Callable, tuple, dict, bool], Any]
     ignores_values: bool = False
@@ -72,12 +72,13 @@ def varies(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def is_whole(tensor: Tensor) -> bool:
+def is_integer(tensor: Tensor) -> bool:
+    """Integers or booleans, which carry no gradient."""
     return not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def is_discrete(value: Any) -> bool:
-    """Is it made of whole numbers that were derived from the input?"""
+    """Is it an integer or boolean tensor that was derived from the input?"""
     return isinstance(value, Tensor) and hasattr(value, MARK)
 
 
@@ -86,13 +87,13 @@ def differs(value: Any) -> bool:
 
 
 def _mark(value: Any, how: str) -> Any:
-    if isinstance(value, Tensor) and is_whole(value):
+    if isinstance(value, Tensor) and is_integer(value):
         setattr(value, MARK, how)
     return value
 
 
 def any_of(is_so: Callable[[Any], bool], values: Sequence[Any]) -> bool:
-    """Of any of the values, or of anything in a list, tuple or dict among them."""
+    """Whether it holds for any of the values, or for anything in a list, tuple or dict among them."""
     return any(is_so(v) or (isinstance(v, list | tuple | dict) and tree_any(is_so, v)) for v in values)
 
 
@@ -117,7 +118,7 @@ class Engine(TorchFunctionMode):
         everything = (*args, *kwargs.values())
         if not any_of(varies, everything) and not any_of(is_discrete, everything):
             return func(*args, **kwargs)
-        args, kwargs = tree_map(self._constant, (args, kwargs))  # parameters are constants
+        args, kwargs = tree_map(self._constant, (args, kwargs))  # parameters count as constants
         everything = (*args, *kwargs.values())
         if not any_of(varies, everything):
             if any_of(is_discrete, everything) and not self.handler_of(func).ignores_values:
@@ -132,7 +133,7 @@ class Engine(TorchFunctionMode):
         return output
 
     def rule(self, rule: Callable, func: Callable, args: tuple, kwargs: dict, in_place: bool) -> Any:
-        """Record a call, or answer it by its rule."""
+        """Record a call, or compute it by its rule."""
         plain = out_of_place(func) if in_place else func
         if self.layout is None:
             before = tree_map(kept, (args, kwargs))
@@ -143,10 +144,10 @@ class Engine(TorchFunctionMode):
         return args[0].copy_(output) if in_place else output
 
     def discrete(self, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Whole numbers and yes-or-no made from the input: masks, lengths, comparisons.
+        """Integers and booleans derived from the input: masks, lengths, comparisons.
 
-        They may differ between a sequence and its references, as long as what becomes of them in the end, a mask say,
-        is the same for both; where a different one is used for numbers or decisions, that is refused.
+        They may differ between a sequence and its references as long as what is finally computed from them, such as a
+        mask, is the same for both; using one that differs for numbers or decisions is refused.
         """
         output = func(*args, **kwargs)
         if self.layout is None:
@@ -155,7 +156,7 @@ class Engine(TorchFunctionMode):
         leaves, expected = tree_flatten(output)[0], tree_flatten(self.next(func).output)[0]
         for leaf, other in zip(leaves, expected, strict=True):
             same = self._same(leaf, other)
-            if not same and not (isinstance(leaf, Tensor) and is_whole(leaf)):
+            if not same and not (isinstance(leaf, Tensor) and is_integer(leaf)):
                 self.missing(func, "gives another result for a reference than for its sequence, a hidden step")
             _mark(leaf, "same" if same else "differs")
         return output
@@ -182,11 +183,12 @@ class Engine(TorchFunctionMode):
         return recorded
 
     def check_visible(self, func: Callable) -> None:
-        """Under ``torch.no_grad`` what a tensor depends on cannot be followed."""
+        """Under ``torch.no_grad`` it cannot be tracked what a tensor depends on."""
         if not torch.is_grad_enabled():
             self.missing(func, "is called under torch.no_grad on something that depends on the sequence")
 
     def missing(self, func: Callable, why: str) -> None:
+        """Refuse a function without a rule, or warn once and treat it as linear (``on_missing``)."""
         name = name_of(func)
         message = (
             f"{name} {why}, so contributions would not add up; add a rule for it in "
@@ -215,7 +217,7 @@ class Engine(TorchFunctionMode):
 
 
 def kept(value: Any) -> Any:
-    """Safe from later in-place changes."""
+    """A copy that later in-place changes cannot alter."""
     return value.detach().clone() if isinstance(value, Tensor) else value
 
 
@@ -226,7 +228,7 @@ def name_of(func: Callable) -> str:
 
 @lru_cache(maxsize=1024)
 def _signature(func: Callable) -> inspect.Signature | None:
-    """That of a Python function with an ``inplace`` argument."""
+    """The signature of a Python function that has an ``inplace`` argument; None for any other."""
     if not inspect.isfunction(func):
         return None
     signature = inspect.signature(func, follow_wrapped=False)
@@ -247,7 +249,7 @@ def split_in_place(func: Callable, args: tuple, kwargs: dict) -> tuple[tuple, di
 
 
 def out_of_place(func: Callable) -> Callable:
-    """The twin of an in-place function that leaves its input alone."""
+    """The out-of-place counterpart of an in-place function."""
     name = getattr(func, "__name__", "")
     if name.startswith("__i"):
         return getattr(torch.Tensor, f"__{name[3:]}")

@@ -1,8 +1,8 @@
 """Which example a reference row belongs to.
 
 The example runs through the model once and its values at every ruled function are kept (one row per example). The
-references run later, as rows of their own in the order ``[example 0: r1 .. rR, example 1: r1 .. rR, ..]``. A rule
-must set each reference row beside its example; this module does that by shape alone, so that a model may move the
+references run later, as separate rows in the order ``[example 0: r1 .. rR, example 1: r1 .. rR, ..]``. A rule
+must pair each reference row with its example; this module does that by shape alone, so that a model may move the
 batch to another dimension or fold it together with heads or tokens (``(batch * heads, ..)``).
 """
 
@@ -27,7 +27,7 @@ class Layout:
     targets: int = 1
 
     def batch_dim(self, example: Tensor, reference: Tensor) -> int | None:
-        """The dimension along which there are ``references`` times as many rows; None if there is just one each."""
+        """The dimension that is ``references`` times as long in the reference; None if there is one reference each."""
         if example.dim() != reference.dim():
             raise LayoutError(f"shapes {tuple(example.shape)} and {tuple(reference.shape)} differ in dimensions")
         differing = [d for d in range(example.dim()) if example.shape[d] != reference.shape[d]]

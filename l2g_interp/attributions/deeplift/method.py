@@ -26,9 +26,11 @@ from l2g_interp.attributions.statistics import (
 )
 
 OnMissing = Literal["raise", "warn"]
-LARGEST_BYTES = 12 * 2**20  # of one tensor on a CPU: larger blocks go back to the system and fault in anew each time
+LARGEST_BYTES = (
+    12 * 2**20
+)  # of one tensor on a CPU: malloc returns larger blocks to the system: page faults on every reuse
 ALL_BYTES = 2**31  # of all tensors of a pass on a CPU
-SHARE_OF_GPU = 0.4
+SHARE_OF_GPU = 0.4  # of its free memory; gradients and workspace need the rest
 
 
 def deep_lift_shap(
@@ -40,22 +42,27 @@ def deep_lift_shap(
     batch_size: int | None = None,
     on_missing: OnMissing = "raise",
 ) -> MethodResult:
-    """Exact DeepLIFT contributions of every base to each target, averaged over the references.
+    """Exact DeepLIFT contributions of every base to each target, averaged over the references (paper, appendix A.8).
 
     Parameters
     ----------
     model
-        Any torch module in eval mode that maps ``(batch, 4, length)`` to ``(batch, targets)``. Left as it is.
+        Any torch module in eval mode that maps ``(batch, 4, length)`` to ``(batch, targets)``. It is not changed.
     one_hot
-        Sequences to explain.
+        Sequences to explain, ``(n, 4, length)``.
     references
-        What each is compared with, such as its dinucleotide shuffles.
+        What each is compared with, such as its dinucleotide shuffles: ``(n, references, 4, length)``.
     targets
         Columns of the model's output.
     batch_size
-        Rows per forward pass; fitted to the memory when not given. The result does not depend on it, but for rounding.
+        Rows per forward pass; chosen to fit the memory when not given. It changes the result by rounding only.
     on_missing
         What to do about a function without a rule: refuse it, or warn, treat it as linear and name it in the result.
+
+    Returns
+    -------
+    MethodResult
+        Hypothetical contributions ``(n, targets, 4, length)`` in the units of the output, and the statistics.
 
     Raises
     ------
@@ -90,12 +97,12 @@ def _check_visible(model: nn.Module) -> None:
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     if scripted:
         raise UnsupportedFunction(
-            f"module {scripted[0]!r} is TorchScript, whose functions cannot be seen; use its source"
+            f"module {scripted[0]!r} is TorchScript, whose functions cannot be intercepted; use the Python module"
         )
 
 
 def _check_graph(output: Tensor) -> None:
-    """Refuse autograd functions of the model's own, which pass by unseen and have another backward than DeepLIFT's."""
+    """Refuse the model's own autograd functions: they bypass the engine, and their backward is not DeepLIFT's."""
     nodes, seen = [output.grad_fn], set()
     while nodes:
         node = nodes.pop()
@@ -106,14 +113,14 @@ def _check_graph(output: Tensor) -> None:
         if owner is not None and not owner.__module__.startswith(__package__ or ""):
             raise UnsupportedFunction(
                 f"the model uses the torch.autograd.Function {owner.__module__}.{owner.__qualname__}, "
-                "whose steps cannot be seen; write it in torch functions"
+                "whose steps cannot be intercepted; write it in torch functions"
             )
         nodes += [following for following, _ in node.next_functions]
 
 
 @contextmanager
 def _eager() -> Iterator[None]:
-    """Compiled parts of the model run as they were written, so that their functions can be seen."""
+    """Run compiled parts of the model eagerly, so that their functions can be intercepted."""
     with torch.compiler.set_stance("force_eager"):
         yield
 
@@ -121,14 +128,14 @@ def _eager() -> Iterator[None]:
 def _record(model: nn.Module, x: Tensor, targets: Sequence[int], on_missing: OnMissing) -> tuple[Tape, Tensor]:
     tape = Tape()
     leaf = x.clone().requires_grad_()
-    branch = leaf.clone()  # no leaf: the model may change it in place, and it is not taken for a parameter
+    branch = leaf.clone()  # not a leaf: the model may change it in place, and it is not mistaken for a parameter
     with Engine(handler_of, tape, None, on_missing):
         output = model(branch)
     return tape, checked_output(output, len(x), targets).detach()[:, list(targets)]
 
 
 def _fitting_rows(tape: Tape, device: torch.device) -> int:
-    """Rows per pass: as many as keep single tensors small on a CPU, or all of them in a GPU's memory."""
+    """Rows per pass: so that single tensors stay small on a CPU, or all of them fit in a GPU's memory."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return max(1, int(SHARE_OF_GPU * free / max(tape.total, 1)))

@@ -103,9 +103,9 @@ def _bind(args: tuple, kwargs: dict, names: tuple[str, ...], last: Any) -> tuple
 def log_mean_(p_x: Tensor, p_r: Tensor, log_ratio: Tensor) -> tuple[Tensor, Tensor]:
     """Logarithmic mean ``(p_x - p_r) / u`` with ``u = ln p_x - ln p_r``, and ``p_x + p_r``. Overwrites p_r and u.
 
-    Where u is small the difference is all rounding error, and both probabilities' mean a is the better answer. Blended
-    without a branch: ``(u (p_x - p_r) + e a) / (u^2 + e)``. As ``a / l = 1 + u^2 / 12`` for small u, that is off by
-    ``e / 12`` in relative terms, so ``e`` is 12 times the unit roundoff.
+    Where u is small the difference is all rounding error, and the mean a of both probabilities is more accurate.
+    Blended without a branch: ``(u (p_x - p_r) + e a) / (u^2 + e)``. As ``a / l = 1 + u^2 / 12`` for small u, that is
+    off by ``e / 12`` in relative terms, so ``e`` is 12 times the unit roundoff.
     """
     e = 6 * torch.finfo(p_r.dtype).eps
     means = p_x - p_r
@@ -119,10 +119,10 @@ class _Softmax(torch.autograd.Function):
     ``Dy_j = l_j (Ds_j - DL)``; the y sum to 1 in both, so ``DL = sum(l Ds) / sum(l)``: exact, row by row. Hence
     ``m_s = l (m - sum(l m) / sum(l))``, the form of softmax's own backward with ``q = l / sum(l)`` in place of y.
 
-    There are other exact ways. Taken step by step, as exponentials, their sum and its logarithm (tangermeme), the
+    There are other exact rules. Step by step, as exponentials, their sum and its logarithm (tangermeme), the
     weights of ``DL`` are the logarithmic means of the exponentials over that of their sums, which do not sum to 1. Then
     a number added to all scores of a row, which changes nothing, gets credit. Here it gets none: l depends on the
-    probabilities alone. Keys' biases in attention are such numbers.
+    probabilities alone. The keys' bias in attention is such a number.
     """
 
     @staticmethod

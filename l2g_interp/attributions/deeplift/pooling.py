@@ -1,10 +1,10 @@
 """Max pooling: the change of a window's maximum goes to one position, the cross-maximum rule of DeepLIFT's authors.
 
-If the example's maximum is the larger one, it is credited to where the example has it, else to where the reference
-has it. There ``|x_p - r_p| >= |y_x - y_r|`` with the same sign, so the multiplier ``(y_x - y_r) / (x_p - r_p)`` lies
-between 0 and 1. A position that is the same in both has the ordinary derivative of the example's maximum, as with
-any other function (and with every peer): the sum does not depend on it. Windows may overlap (shares add up), and
-positions are found in the unmodified inputs.
+If the example's maximum is the larger one, the change is credited to its position in the example, otherwise to that of
+the reference's maximum. There ``|x_p - r_p| >= |y_x - y_r|`` with the same sign, so the multiplier
+``(y_x - y_r) / (x_p - r_p)`` lies between 0 and 1. A position whose value is the same in both gets the ordinary
+derivative of the example's maximum, as with any other function (and in other implementations): the sum does not depend
+on it. Windows may overlap (shares add up), and positions are found in the unmodified inputs.
 """
 
 from __future__ import annotations

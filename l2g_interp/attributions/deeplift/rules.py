@@ -1,12 +1,15 @@
 """Which torch function is handled how: the one place to add a rule.
 
 ``LINEAR``     linear in whatever varies: autograd's own backward is the rule.
-``RULES``      has a rule of its own (see elementwise, products, normalise, pooling, attention).
+``RULES``      has its own rule (see elementwise, products, normalise, pooling, attention).
 ``COMPOSED``   rewritten in terms of other functions, which then have rules.
 ``CONSTANT``   its result must be the same for a sequence and its references (masks, sizes), which is checked.
 
-A function in none of them is refused by name. To add one, write its name into a list below; a rule is
-``rule(layout, func, example, args, kwargs) -> value`` with ``example.args`` the tape's arguments.
+A function in none of them is refused by name. To add one, add its name to a list below; a rule is
+``rule(layout, func, example, args, kwargs) -> value``, where ``example.args`` are the arguments on the tape.
+
+The rules are those of DeepLIFT (Shrikumar et al. 2017, arXiv:1704.02685): linear (section 3.5.1) and Rescale (3.5.2),
+here for functions of several inputs, too.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ HOMES = (torch, torch.Tensor, F, torch._C._nn, torch.special, torch.linalg)  # p
 
 
 def everywhere(names: str) -> list[Callable]:
-    """Every torch function, method, in-place method and operator of these names."""
+    """Every torch function, method, in-place method and operator with one of these names (separated by spaces)."""
     found: list[Callable] = []
     for name in names.split():
         for variant in (name, f"{name}_", f"__{name}__", f"__i{name}__", f"__r{name}__", f"_{name}"):
@@ -41,7 +44,7 @@ def everywhere(names: str) -> list[Callable]:
 
 LINEAR = set(
     everywhere(
-        # moving numbers about
+        # rearranging elements
         "iter view reshape reshape_as view_as flatten unflatten transpose permute movedim moveaxis swapaxes "
         "swapdims t "
         "squeeze unsqueeze expand expand_as broadcast_to broadcast_tensors contiguous clone getitem select "
@@ -58,7 +61,7 @@ LINEAR = set(
         "add sub subtract rsub neg negative sum mean cumsum nansum diff positive trace "
         "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
         "interpolate upsample upsample_nearest upsample_bilinear grid_sample "
-        # choosing by a constant
+        # selection by a constant
         "where masked_fill fill index_fill dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout "
         "feature_alpha_dropout native_dropout "
         # precision, device and bookkeeping
@@ -125,7 +128,7 @@ BOOKKEEPING = set(
 
 
 def handler_of(func: Callable) -> Handler:
-    """What to do with a call that depends on the input."""
+    """How to handle a call that depends on the input."""
     if getattr(func, "__name__", "") == "__get__":
         return Handler(_attribute, attribute_name(func) in ATTRIBUTES_WITHOUT_VALUES)
     for table, handler in HANDLERS:
@@ -155,7 +158,7 @@ def _rounds(func: Callable, args: tuple, kwargs: dict) -> bool:
 
 
 def to_integers(args: tuple, kwargs: dict) -> bool:
-    """Does ``.to(dtype)`` leave the real numbers?"""
+    """Does ``.to(dtype)`` convert to an integer or boolean type?"""
     kinds = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.dtype)]
     return any(not (k.is_floating_point or k.is_complex) for k in kinds)
 
@@ -170,14 +173,14 @@ def _signature_says_training(args: tuple, kwargs: dict, func: Callable) -> bool:
 def _ruled(engine: Engine, func: Callable, args: tuple, kwargs: dict, in_place: bool) -> Any:
     engine.check_visible(func)
     if RULES[func] is product and varying_count(args, kwargs) < 2:
-        return func(*args, **kwargs)  # linear: the rest is constant
+        return func(*args, **kwargs)  # linear: the other argument is constant
     if RULES[func] is elementwise and not varies(args[0] if args else kwargs.get("input")):
         engine.missing(func, "has settings that depend on the sequence")
         return func(*args, **kwargs)
     if RULES[func] is elementwise and any_of(varies, (*args[1:], *kwargs.values())):
         engine.missing(func, "has settings that depend on the sequence")
         return func(*args, **kwargs)
-    if not args:  # rules find their input first
+    if not args:  # rules expect their input as the first positional argument
         first = next(iter(kwargs))
         args, kwargs = (kwargs[first],), {k: v for k, v in kwargs.items() if k != first}
     if varies(args[0]) and args[0].dtype == torch.float64:
@@ -211,7 +214,7 @@ LINEAR_ATTRIBUTES = {"T", "mT", "H", "mH", "real"}
 
 def attribute_name(getter: Any) -> str:
     owner = getter.__self__
-    return getattr(owner, "fget", owner).__name__  # a property, or a descriptor of C
+    return getattr(owner, "fget", owner).__name__  # a Python property, or a C descriptor
 
 
 def _attribute(engine: Engine, func: Callable, args: tuple, kwargs: dict, in_place: bool) -> Any:

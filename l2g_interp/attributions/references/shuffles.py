@@ -1,4 +1,4 @@
-"""References to explain a prediction against: shuffles of the sequence that keep every dinucleotide count.
+"""References to explain a prediction against: shuffles of the sequence that keep every dinucleotide count (A.8).
 
 The draw is uniform over all distinct shuffles (Eulerian walks, by ``dinuc_shuf``) and depends on nothing but the
 seed and the sequence itself: not on its neighbours, the padding, the batch, the shard or the number of cores.
@@ -31,7 +31,7 @@ def dinucleotide_shuffles(
     n_references
         Shuffles per sequence, drawn with replacement.
     seed
-        Any whole number; the stream of each sequence is derived from it and the sequence's letters.
+        Any integer; the random stream of each sequence is derived from it and the sequence's letters.
 
     Returns
     -------

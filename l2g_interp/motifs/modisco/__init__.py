@@ -1,1 +1,1 @@
-"""TF-MoDISco-lite, in a process of its own, and its file."""
+"""TF-MoDISco-lite, in a separate process, and its file."""

@@ -1,10 +1,10 @@
-"""TF-MoDISco: from contributions to recurring patterns. Only this file and its worker know modisco-lite.
+"""TF-MoDISco: from contributions to recurring patterns. Only this file and its worker use modisco-lite.
 
-TF-MoDISco runs in a process of its own (`modisco_worker`), over the full length of the sequences, once per target.
+TF-MoDISco runs in a separate process (``worker.py``), over the full length of the sequences, once per target.
 Its file keeps TF-MoDISco's own layout (``modisco report``, ``modisco meme`` and Fi-NeMo read it) and holds every
 pattern; patterns of few seqlets are dropped when the file is read. Attributes that we add to the file:
 ``target``, ``options``, ``versions`` and ``attributions`` (JSON), ``positive_seqlets``, ``negative_seqlets``, ``note``.
-Compiled kernels are cached by numba beside the package or in the user's cache folder (or in ``NUMBA_CACHE_DIR``).
+Compiled kernels are cached by numba next to the package or in the user's cache folder (or in ``NUMBA_CACHE_DIR``).
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import whole
+from l2g_core.runs.files import atomic_write
 from l2g_interp.motifs.modisco.file import MIN_SEQLETS, Discovery, note_of, read_discovery, read_patterns
 from l2g_interp.motifs.modisco.run import canonical_order, run_worker
 from l2g_interp.records.attributions_file import read_attributions
@@ -77,6 +76,11 @@ class ModiscoOptions:
         return self.sliding_window_size + 2 * self.flank_size + 1
 
 
+def motifs_file(target: str) -> str:
+    """The name of the file with a target's motifs."""
+    return f"motifs.{safe_name(target)}.h5"
+
+
 def discover_motifs(
     attributions: Attributions | str | Path,
     *,
@@ -86,7 +90,7 @@ def discover_motifs(
     output_dir: str | Path | None = None,
     progress: bool = False,
 ) -> Discovery:
-    """Find the motifs that recur in the contributions to each target, positive and negative.
+    """Find the motifs that recur in the contributions to each target, positive and negative (paper, appendix A.8).
 
     The result does not depend on the order of the sequences.
 
@@ -103,15 +107,21 @@ def discover_motifs(
     output_dir
         Folder for ``motifs.<target>.h5``; without it no file is kept.
     progress
-        Show what is being done, and for how long.
+        Show a spinner with the elapsed time.
+
+    Returns
+    -------
+    Discovery
+        Patterns by target, with matrices ``(4, width)`` in the units of the model's output, and notes on targets
+        without any.
 
     Raises
     ------
     InputError
         An unknown target, contributions that are not finite, sequences too short for a seqlet, a folder that cannot
-        be written to, or another package in the place of modisco-lite.
+        be written to, or TF-MoDISco is missing, incomplete or of another series.
     RuntimeError
-        TF-MoDISco's process died, for example of too little memory.
+        TF-MoDISco's process died, for example because it ran out of memory.
     """
     options = options or ModiscoOptions()
     patterns: dict[str, list[Pattern]] = {}
@@ -121,7 +131,7 @@ def discover_motifs(
         _make_writable(folder)
         for target in targets or _targets(attributions):
             part = _one_target(attributions, target)
-            path = folder / f"motifs.{safe_name(target)}.h5"
+            path = folder / motifs_file(target)
             with _progress(f"TF-MoDISco: {target}") if progress else nullcontext():
                 _discover(part, target, options, path)
             patterns[target] = read_patterns(path, target, min_seqlets)
@@ -157,7 +167,7 @@ def _discover(attributions: Attributions, target: str, options: ModiscoOptions, 
     """Run TF-MoDISco for one target and put its file, complete, under its name."""
     _check(attributions, target, options)
     order = canonical_order(attributions)
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         result = run_worker(attributions, target, asdict(options), order, unfinished)
         _finish(unfinished, attributions, target, options, order, result)
 
@@ -179,7 +189,7 @@ def _check(attributions: Attributions, target: str, options: ModiscoOptions) -> 
 
 
 def _finish(path: Path, attributions: Attributions, target: str, options: ModiscoOptions, order, result) -> None:
-    """Point the seqlets at the rows of the attributions, and record how the file came about."""
+    """Map the seqlets to the rows of the attributions, and record how the file was made."""
     import h5py
 
     with h5py.File(path, "r+") as file:
@@ -189,7 +199,7 @@ def _finish(path: Path, attributions: Attributions, target: str, options: Modisc
             rows[...] = order[rows[...]]
         file.attrs["target"] = target
         file.attrs["options"] = json.dumps(asdict(options))
-        file.attrs["versions"] = json.dumps({name: metadata.version(name) for name in ("modisco-lite", "leidenalg")})
+        file.attrs["versions"] = json.dumps(result["versions"])
         file.attrs["attributions"] = json.dumps({"n": len(attributions), **attributions.provenance}, default=str)
         file.attrs["positive_seqlets"] = result["positive"]
         file.attrs["negative_seqlets"] = result["negative"]
@@ -197,7 +207,7 @@ def _finish(path: Path, attributions: Attributions, target: str, options: Modisc
 
 
 def _statement(result: dict, options: ModiscoOptions) -> str:
-    """What to tell the reader when TF-MoDISco did not get as far as clustering; empty if it did."""
+    """Why there are no patterns, when TF-MoDISco did not get as far as clustering; empty if it did."""
     positive, negative, needed = result["positive"], result["negative"], options.min_metacluster_size
     if result["problem"] and not positive + negative:
         return "TF-MoDISco found no stretch whose contributions stand out, so there are no patterns."
@@ -216,7 +226,7 @@ def _statement(result: dict, options: ModiscoOptions) -> str:
 
 @contextmanager
 def _progress(text: str) -> Iterator[None]:
-    """A spinner with the time that has passed: TF-MoDISco does not say how far it is."""
+    """A spinner with the elapsed time: TF-MoDISco does not report its progress."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as bar:

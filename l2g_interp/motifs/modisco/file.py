@@ -1,4 +1,4 @@
-"""Reading TF-MoDISco's files: ours, which carry a few attributes more, and those of the tool's own command line."""
+"""Reading TF-MoDISco's files: ours, which have a few more attributes, and those of the tool's own command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUPS = {"pos_patterns": "+", "neg_patterns": "-"}
 
 @dataclass(frozen=True)
 class Discovery:
-    """Patterns by target, in TF-MoDISco's order, and by target a sentence where something kept it from finding any."""
+    """``patterns`` by target, in TF-MoDISco's order; ``notes`` by target, where there is a reason why it found none."""
 
     patterns: dict[str, list[Pattern]]
     notes: dict[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ def read_discovery(folder: str | Path, min_seqlets: int = MIN_SEQLETS) -> Discov
 
 
 def note_of(path: Path, n_patterns: int, min_seqlets: int) -> str:
-    """What to tell the reader about a file out of which ``n_patterns`` were taken; empty if all is well."""
+    """A note for the reader on a file from which ``n_patterns`` were read; empty if there is nothing to say."""
     with _open(path) as file:
         note = str(file.attrs.get("note", ""))
         found = sum(len(file[group]) for group in GROUPS if group in file)

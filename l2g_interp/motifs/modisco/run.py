@@ -1,4 +1,4 @@
-"""Running TF-MoDISco's worker: what goes in, in which order, and what to do when it dies or we are interrupted."""
+"""Running TF-MoDISco's worker: its input, the order of it, and what to do when it dies or we are interrupted."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def canonical_order(attributions: Attributions) -> np.ndarray:
 
 
 def run_worker(attributions: Attributions, target: str, options: dict, order: np.ndarray, output: Path) -> dict:
-    """Let the worker write ``output``, and return its ``result.json``; TF-MoDISco gets the rows in ``order``.
+    """Have the worker write ``output``, and return its ``result.json``; TF-MoDISco gets the rows in ``order``.
 
     Raises
     ------
     InputError
-        The worker says what is wrong with the installation.
+        The installation is broken; the message says how to fix it.
     RuntimeError
         The process died.
     """
@@ -72,7 +72,7 @@ def without_gaps(one_hot: np.ndarray, hypothetical: np.ndarray) -> tuple[np.ndar
 
 
 def run_process(command: list[str]) -> tuple[int, str]:
-    """Run a command in a process group of its own, and take the whole group down if we are interrupted."""
+    """Run a command in its own process group, and kill the whole group if we are interrupted."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting, filtering, searching, zooming and saving. The page is complete without: this only rearranges it.
+// Sorting, filtering, searching, zooming and saving. The page is complete without this script.
 document.documentElement.classList.add("js");
 
 const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 const fold = (text) => text.normalize("NFKD").toLowerCase();
 const wordsOf = (text) => fold(text).split(/\s+/).filter(Boolean);
 
-// Sorting: a button in each head. What has no value comes last, whichever way.
+// Sorting: a button in each column header. Rows without a value come last in either direction.
 function sortTable(table, column, kind, direction) {
   const value = (body) => body.rows[0].cells[column].dataset.value;
   const compare = kind === "number"
@@ -112,7 +112,7 @@ for (const input of all("[data-zoom]")) {
   });
 }
 
-// A link must lead somewhere even when what it leads to is hidden by a filter or a search.
+// A link must work even when its target is hidden by a filter or a search.
 function reveal() {
   const target = byId(location.hash.slice(1));
   if (!target || target.checkVisibility()) return;
@@ -121,7 +121,7 @@ function reveal() {
 }
 window.addEventListener("hashchange", reveal);
 
-// From a motif to a track: its places there are marked, and the first of them comes into view.
+// From a motif to a track: its places there are highlighted, and the first of them scrolls into view.
 for (const link of all("[data-mark]")) {
   link.addEventListener("click", () => {
     all(".box.marked").forEach((box) => box.classList.remove("marked"));
@@ -149,7 +149,7 @@ for (const figure of all("figure.saves")) {
   figure.querySelector("figcaption").append(" ", button);
 }
 
-// The rows that are shown, as numbers and whole names.
+// The visible rows as TSV, with full numbers and names.
 function tableText() {
   const rows = motifs.filter((motif) => !motif.node.hidden).map(({ node, group }) => {
     const fields = all("[data-field]", node.rows[0]);

@@ -183,7 +183,7 @@ def test_a_resumed_run_with_other_settings_is_refused(tmp_path: Path, data, text
 def test_an_earlier_runs_embedder_does_not_pass_for_a_new_ones(tmp_path: Path, data, text) -> None:
     align(CONFIG, data, text, tmp_path, replace(QUICK, epochs=3), shown=False)
     with pytest.raises(InputError, match="diverges"):
-        align(CONFIG, data, text, tmp_path, replace(QUICK, learning_rate=1e30), shown=False)
+        align(CONFIG, data, text, tmp_path, replace(QUICK, learning_rate=1e30), overwrite=True, shown=False)
     assert not list(tmp_path.iterdir())
 
 

@@ -100,7 +100,7 @@ def test_deepstarr_takes_the_one_file_layout_and_chosen_targets(tmp_path: Path) 
     assert data.targets == ("hk",)
     assert data.splits == ["train", "val", "test"]
     np.testing.assert_array_equal(data.labels[:, 0], np.array([np.nan, 0.5, -1], dtype=np.float32))
-    with pytest.raises(InputError, match="no target 'hkk'; there is dev, hk"):
+    with pytest.raises(InputError, match="no target 'hkk'; choose from dev, hk"):
         open_dataset("deepstarr", data_dir=tmp_path, targets=["hkk"])
 
 
@@ -146,8 +146,8 @@ def test_the_class_index_is_the_same_in_both_splits_whatever_the_order_of_folder
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        (">a|5", "record 1: class '5' is none of 0, 1"),
-        (">a", "record 1: class 'a' is none of 0, 1"),
+        (">a|5", "record 1: class '5' is not one of 0, 1"),
+        (">a", "record 1: class 'a' is not one of 0, 1"),
         (">", "record 1 has no name"),
     ],
 )
@@ -237,7 +237,7 @@ def test_rows_of_the_test_split_are_never_drawn(tmp_path: Path) -> None:
     assert "seed 1" in data.split_source
 
 
-def test_test_rows_that_are_training_rows_are_counted_and_told(
+def test_test_rows_that_are_training_rows_are_counted_in_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     region = dna(30)
@@ -256,7 +256,7 @@ def test_test_rows_that_are_training_rows_are_counted_and_told(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("sequence\tdev\nACGT\tfour\n", "line 2: dev is 'four', which is no number"),
+        ("sequence\tdev\nACGT\tfour\n", "line 2: dev is 'four', which is not a number"),
         ("sequence\tdev\nACGT\tinf\n", "line 2: dev is 'inf', which is not finite"),
         ("sequence\tdev\nACGT\t\n", "column 'dev' has no value at all"),
         ("sequence\tdevelopment\nACGT\t1\n", "no column 'dev'"),
@@ -277,7 +277,7 @@ def test_bad_tables_name_file_record_and_remedy(text: str, says: str, tmp_path: 
 def test_a_slip_in_a_column_of_numbers_is_refused_and_does_not_cost_the_column(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text("sequence\tdev\thk\tname\nACGT\t1\t1\ta\nACGA\t2\tnan\tb\nACCC\thigh\t3\t7\n")
-    with pytest.raises(InputError, match=r"line 4: dev is 'high', which is no number; .*--targets"):
+    with pytest.raises(InputError, match=r"line 4: dev is 'high', which is not a number; .*--targets"):
         read_table(path)
     path.write_text(path.read_text().replace("high", ""))
     data = read_table(path)
@@ -362,7 +362,7 @@ def test_the_real_histone_marks(mark: str, shared: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "rows"), [("human_nontata_promoters", 9034), ("human_enhancers_cohn", 6948)])
-def test_the_real_benchmark_tables_are_split_anew(name: str, rows: int, shared: Path) -> None:
+def test_the_real_benchmark_tables_are_split_again(name: str, rows: int, shared: Path) -> None:
     data = open_dataset(f"gb-{name}", data_dir=shared / "genomic_benchmarks")
     assert len(data) == rows
     counts = Counter(data.splits)

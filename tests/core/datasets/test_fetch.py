@@ -106,7 +106,7 @@ def test_an_interrupted_download_goes_on_where_it_broke_off(server: Server, tmp_
     assert (tmp_path / "train.fna").read_bytes() == CONTENT
 
 
-def test_a_file_that_changed_in_between_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_file_that_changed_in_between_is_fetched_again(server: Server, tmp_path: Path) -> None:
     server.cut_at = 300_000
     with pytest.raises(InputError):
         fetch(entry(server), tmp_path, shown=False)
@@ -136,7 +136,7 @@ def test_a_download_that_was_whole_but_not_in_place_is_taken(server: Server, tmp
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_stays(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"has sha256 {hashlib.sha256(CONTENT).hexdigest()}, expected is 1111"):
+    with pytest.raises(InputError, match=f"has sha256 {hashlib.sha256(CONTENT).hexdigest()}, expected 1111"):
         fetch(entry(server, "1" * 64), tmp_path, shown=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -145,7 +145,7 @@ def test_a_later_file_that_differs_from_the_recorded_one_is_refused(server: Serv
     fetch(entry(server), tmp_path, shown=False)
     (tmp_path / "train.fna").unlink()
     server.content = CONTENT[:-1]
-    with pytest.raises(InputError, match=r"expected is .*SHA256SUMS"):
+    with pytest.raises(InputError, match=r"expected .*SHA256SUMS"):
         fetch(entry(server), tmp_path, shown=False)
     assert not (tmp_path / "train.fna").exists()
 

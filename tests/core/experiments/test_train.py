@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from folders import visible
 
 from l2g_core.datasets import read_table
 from l2g_core.errors import InputError
@@ -82,11 +83,11 @@ def test_stages_hand_on_what_they_found_and_are_not_repeated(toml: Path, tmp_pat
     assert mtimes(folder) == before
 
     changed = resolve(toml, ["finetune.weight_decay=0.5", "model.backbone_training=frozen"])
-    train(changed, folder, device="cpu", shown=False)
+    train(changed, folder, device="cpu", overwrite=True, shown=False)
     after = mtimes(folder)
     assert [name for name in after if after[name] != before[name]] == ["model/metrics.json"]
 
-    with pytest.raises(InputError, match=r"another experiment: .*finetune.weight_decay \(0.5 then, 1e-05 now\)"):
+    with pytest.raises(InputError, match=r"of other work: .*finetune.weight_decay \(0.5 then, 1e-05 now\)"):
         train(resolve(toml), folder, device="cpu", resume=True, shown=False)
 
 
@@ -94,11 +95,13 @@ def test_stages_can_be_left_out_and_spoilt_results_are_made_again(toml: Path, tm
     found = resolve(toml, ["stages.search=false", "stages.align=false", "model.backbone_training=none"])
     folder = tmp_path / "run"
     metrics = train(found, folder, device="cpu", shown=False)
-    assert sorted(path.name for path in folder.iterdir()) == ["experiment.toml", "model"]
+    assert visible(folder) == ["experiment.toml", "model"]
     weights = folder / "model" / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1])
-    assert train(found, folder, device="cpu", shown=False) == metrics
+    with pytest.raises(InputError, match=r"model.safetensors is missing or not what this work left; --overwrite"):
+        train(found, folder, device="cpu", shown=False)
+    assert train(found, folder, device="cpu", overwrite=True, shown=False) == metrics
     assert weights.read_bytes() == whole
 
 
@@ -150,7 +153,6 @@ def test_kill_9_in_any_stage_and_resume_ends_with_the_same_files(state: str, unb
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it finished before it could be killed; give it more to do"
-    assert not (broken / "model" / "stage.json").exists()
     subprocess.run(command(toml, broken, "--resume"), check=True, env=ENVIRONMENT, capture_output=True)
     for name in ("model/metrics.json", "model/model.safetensors", "align/embedder.safetensors"):
         assert (broken / name).read_bytes() == (unbroken / name).read_bytes(), name

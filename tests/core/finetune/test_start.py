@@ -14,10 +14,10 @@ from small_training import LENGTH, model, write_table
 
 from l2g_core.cli import main
 from l2g_core.errors import InputError
-from l2g_core.finetune.start import PARTS, start_model
+from l2g_core.finetune.start import start_model
 from l2g_core.model.checkpoint import load
 from l2g_core.model.config import L2GConfig
-from l2g_core.model.l2g import L2G
+from l2g_core.model.l2g import EMBEDDING_PARTS, L2G
 
 OPERATORS = ((5, 3), *[(3, 1)] * 8)
 
@@ -28,7 +28,7 @@ def aligned(folder: Path) -> L2G:
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter)
     folder.mkdir()
-    weights = {k: v.contiguous() for k, v in network.state_dict().items() if k.startswith(PARTS)}
+    weights = {k: v.contiguous() for k, v in network.state_dict().items() if k.startswith(EMBEDDING_PARTS)}
     save_file(weights, folder / "embedder.safetensors")
     (folder / "align.json").write_text(json.dumps({"config": asdict(network.config), "options": {}}))
     return network
@@ -44,7 +44,7 @@ def test_an_aligned_embedder_brings_its_settings_and_weights(tmp_path: Path) -> 
     assert started.config.operators == OPERATORS
     assert started.config.embedder == "resnet"
     for key, value in source.state_dict().items():
-        if key.startswith(PARTS):
+        if key.startswith(EMBEDDING_PARTS):
             torch.testing.assert_close(started.state_dict()[key], value, rtol=0, atol=0)
     assert set(started.provenance["align"]) == {"sha256", "embedder"}
 
@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
         start_model(config(), search=tmp_path, start=tmp_path / "a")
     with pytest.raises(InputError, match=r"up to 60 bp, and here are some of 61 bp"):
         start_model(L2GConfig(("dev",), LENGTH + 1, backbone="minilm"), start=tmp_path / "a")
-    with pytest.raises(InputError, match=r"holds no search.json; give a finished folder of 'l2g search'"):
+    with pytest.raises(InputError, match=r"has no search.json; give a finished folder of 'l2g search'"):
         start_model(config(), search=tmp_path / "a")
     weights = load_file(tmp_path / "a" / "embedder.safetensors")
     weights["norm.weight"] = torch.zeros(7)

@@ -206,7 +206,7 @@ def test_roberta_base_with_random_weights_needs_no_download() -> None:
     assert sum(p.numel() for p in backbone.encoder.parameters()) == 7_087_872
 
 
-def test_a_language_model_that_is_nowhere_is_explained(tmp_path: Path) -> None:
+def test_a_language_model_that_cannot_be_found_is_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'minilm', which works offline"):
         load_backbone(str(tmp_path))
 

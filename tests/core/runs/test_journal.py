@@ -17,47 +17,62 @@ from l2g_core.dna import checked
 from l2g_core.errors import InputError
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.l2g import L2G
+from l2g_core.runs.identity import Identity
 from l2g_core.runs.journal import Journal
 from l2g_interp.demo.made_up import make_planted_sequences
 from l2g_interp.models import open_model
 from l2g_interp.pipeline.attribute import AttributeOptions, attribute_file
 
+ONE, OTHER = Identity("test", {"seed": 0}), Identity("test", {"seed": 1})
 ARRAYS = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "y": np.array([1, 2], dtype=np.int8)}
 
 
 def test_whole_records_survive_a_torn_tail(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", {"seed": 0})
+    journal = Journal(tmp_path / "j", ONE)
     assert journal.start(resume=False) == 0
-    for _ in range(3):
-        journal.append(ARRAYS)
+    for n in range(3):
+        journal.append(range(2 * n, 2 * n + 2), ARRAYS)
     whole = journal.path.read_bytes()
     third = len(whole) - 1
     for cut in (third, third - 10, third - 200):
         journal.path.write_bytes(whole[:cut])
-        assert Journal(tmp_path / "j", {"seed": 0}).start(resume=True) == 2
-        journal.append(ARRAYS)
+        assert Journal(tmp_path / "j", ONE).start(resume=True) == 4  # rows
+        journal.append(range(4, 6), ARRAYS)
         records = list(journal.records())
         assert len(records) == 3
         np.testing.assert_array_equal(records[2]["x"], ARRAYS["x"])
 
 
 def test_a_flipped_bit_ends_the_journal_there(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", {})
+    journal = Journal(tmp_path / "j", ONE)
     journal.start(resume=False)
-    for _ in range(3):
-        journal.append(ARRAYS)
+    for n in range(3):
+        journal.append(range(2 * n, 2 * n + 2), ARRAYS)
     content = bytearray(journal.path.read_bytes())
     content[len(content) // 2] ^= 1
     journal.path.write_bytes(content)
-    assert journal.start(resume=True) == 1
+    assert journal.start(resume=True) == 2  # rows
 
 
 def test_an_unfinished_run_is_neither_lost_nor_mixed(tmp_path: Path) -> None:
-    Journal(tmp_path / "j", {"seed": 0}).start(resume=False)
+    Journal(tmp_path / "j", ONE).start(resume=False)
     with pytest.raises(InputError, match="add --resume"):
-        Journal(tmp_path / "j", {"seed": 0}).start(resume=False)
-    with pytest.raises(InputError, match="seed was 0 and is 1"):
-        Journal(tmp_path / "j", {"seed": 1}).start(resume=True)
+        Journal(tmp_path / "j", ONE).start(resume=False)
+    with pytest.raises(InputError, match=r"seed \(0 then, 1 now\)"):
+        Journal(tmp_path / "j", OTHER).start(resume=True)
+
+
+@pytest.mark.parametrize("rows", [range(2, 4), range(6, 8), range(4, 4)])
+def test_records_of_two_processes_are_refused(tmp_path: Path, rows: range) -> None:
+    """Two that write one journal repeat rows or leave some out: nothing may be read from it as if it were right."""
+    journal = Journal(tmp_path / "j", ONE)
+    journal.start(resume=False)
+    for written in (range(2), range(2, 4), rows):
+        journal.append(written, ARRAYS)
+    with pytest.raises(InputError, match=r"where row 4 comes next; two processes wrote it"):
+        list(journal.records())
+    with pytest.raises(InputError, match=r"where row 4 comes next; two processes wrote it"):
+        Journal(tmp_path / "j", ONE).start(resume=True)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from l2g_core.errors import InputError
+from l2g_core.runs.identity import Identity
 from l2g_core.runs.state import restore_state, seeded_epoch, store_state
 
-IDENTITY = {"options": {"lr": 0.1, "betas": (0.9, 0.98)}, "data": "abc"}
+IDENTITY = Identity("test", {"options": {"lr": 0.1, "betas": (0.9, 0.98)}, "data": "abc"})
 OPTIMIZERS: dict[str, Callable] = {
     "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1, betas=(0.9, 0.98)),
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
@@ -64,7 +65,7 @@ def test_no_state_is_none(tmp_path: Path) -> None:
 
 def test_another_run_is_refused_with_both_values_on_one_line(tmp_path: Path) -> None:
     store_state(tmp_path / "s", {"net": network()}, None, {}, IDENTITY)
-    other = {"options": {"lr": 0.2, "betas": (0.9, 0.98), "clip": 1}, "data": "xyz"}
+    other = Identity("test", {"options": {"lr": 0.2, "betas": (0.9, 0.98), "clip": 1}, "data": "xyz"})
     with pytest.raises(InputError) as refused:
         restore_state(tmp_path / "s", {"net": network()}, None, other)
     message = str(refused.value)
@@ -76,7 +77,7 @@ def test_another_run_is_refused_with_both_values_on_one_line(tmp_path: Path) -> 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     store_state(tmp_path / "s", {"net": network()}, None, {}, IDENTITY)
     (tmp_path / "s").write_bytes((tmp_path / "s").read_bytes()[:50])
-    with pytest.raises(InputError, match="no whole state of a training"):
+    with pytest.raises(InputError, match="not a complete training state"):
         restore_state(tmp_path / "s", {"net": network()}, None, IDENTITY)
     store_state(tmp_path / "s", {"net": nn.Linear(2, 2)}, None, {}, IDENTITY)
     with pytest.raises(InputError, match="weights of another shape"):

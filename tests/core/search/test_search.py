@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from folders import visible
 from small_training import LENGTH, write_table
 from torch.nn import functional as F
 
@@ -249,7 +250,7 @@ def test_a_search_writes_what_later_stages_read(tmp_path: Path) -> None:
     picture = (tmp_path / "out" / "search.svg").read_text()
     kernel, dilation = stored["operators"][0]
     assert f"1: kernel {kernel}, dilation {dilation}" in picture
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["search.json", "search.svg"]
+    assert visible(tmp_path / "out") == ["search.json", "search.svg"]
 
 
 def test_a_search_that_ends_undecided_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -272,10 +273,10 @@ def test_a_finished_search_is_taken_as_it_is(tmp_path: Path, caplog: pytest.LogC
     caplog.set_level("INFO", logger="l2g_core")
     assert search(data, CONFIG, tmp_path, options, shown=False) == first
     assert (tmp_path / "search.json").stat().st_mtime_ns == written
-    assert "this search was finished before" in caplog.text
+    assert "finished before, taken as it is" in caplog.text
     with pytest.raises(InputError, match=r"options\.seed \(0 then, 1 now\)"):
         search(data, CONFIG, tmp_path, replace(options, seed=1), resume=True, shown=False)
-    again = search(data, CONFIG, tmp_path, replace(options, seed=1), shown=False)
+    again = search(data, CONFIG, tmp_path, replace(options, seed=1), overwrite=True, shown=False)
     assert again["seed"] == 1
     assert again["trajectory"] != first["trajectory"]
 
@@ -333,7 +334,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, narrow: L2GConfig) -> None:
     with pytest.raises(InputError, match="no finished search here"):
         read_search(tmp_path)
     for content, message in (
-        ("{", "not the result of a search"),
+        ("{", "is not what 'l2g search' writes"),
         ('{"embedder": "unet"}', "not the result of a search"),
         ('{"embedder": "vgg", "operators": null}', "no embedder 'vgg'"),
         ('{"embedder": "unet", "operators": [[3, 1]]}', "unet has 18 convolutions"),
@@ -351,7 +352,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert lines[0] == "embedder\tdeepsea"
     assert len(lines) == 4
     for more, message in (
-        (["--embedder", "vgg"], "no embedder 'vgg'"),
+        (["--embedder", "vgg"], "'vgg' is not one of 'resnet', 'unet', 'deepsea', 'orca'"),
         (["--targets", "hk"], "no column 'hk'"),
         (["--task", "classification"], "has the classes"),
         (["--embedder", "deepsea", "--epochs", 2, "--resume"], "options.epochs (1 then, 2 now)"),

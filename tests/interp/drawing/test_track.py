@@ -87,15 +87,15 @@ def test_a_logo_may_start_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((0, "liver"), "no target 'liver'"),
         ((3, "dev"), "rows 0 to 2"),
         ((0, "dev", 10, 500), "has 120 bp"),
-        ((0, "dev", 10, 10), "no stretch"),
+        ((0, "dev", 10, 10), "10 to 10 is not a range within sequence"),
     ],
 )
-def test_what_is_not_there_is_said(attributions: Attributions, arguments: tuple, said: str) -> None:
+def test_what_is_missing_is_an_error(attributions: Attributions, arguments: tuple, message: str) -> None:
     row, target, *stretch = arguments
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         draw_track(attributions, row, target, **dict(zip(("start", "end"), stretch, strict=False)))

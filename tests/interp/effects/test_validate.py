@@ -136,7 +136,7 @@ def test_likeness_is_the_largest_share_of_equal_letters_over_shifts_and_strands(
         assert found == pytest.approx(best / 5)
 
 
-def test_a_motif_without_another_order_is_told(one_hot: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_motif_without_another_order_gets_a_warning(one_hot: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
     assert unlike_orders(exact_ppm("AAAAAA"), 10, np.random.default_rng(0))[1] > NO_CONTROL
     with caplog.at_level(logging.WARNING):
         (e,) = l2g_interp.validate_motifs(Counter(), [pattern("AAAAAA", "act")], one_hot, copies=[1])
@@ -144,7 +144,7 @@ def test_a_motif_without_another_order_is_told(one_hot: np.ndarray, caplog: pyte
     assert e.excess == 0, "the control is the motif itself"
 
 
-def test_doses_without_room_are_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_doses_without_room_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     codes = dna.one_hot(["ACGTTGCAAC" * 2, "ACGTTGCAAC" * 3], 30)
     with caplog.at_level(logging.WARNING):
         found = l2g_interp.validate_motifs(Counter(), [pattern(ACTIVATOR, "act")], codes, n_backgrounds=40)

@@ -64,7 +64,7 @@ def test_contributions_that_float16_cannot_hold_are_refused(attributions, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_contributions_that_float16_loses_are_told(attributions, tmp_path, caplog):
+def test_contributions_that_float16_loses_are_warned_of(attributions, tmp_path, caplog):
     part = attributions["dev"]
     tiny = dataclasses.replace(part, hypothetical=part.hypothetical * np.float32(1e-7))
     exports.write_chrombpnet_h5(dataclasses.replace(attributions, by_target={"dev": tiny}), "dev", tmp_path / "dev.h5")

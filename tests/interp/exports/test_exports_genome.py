@@ -237,7 +237,7 @@ def test_sizes_from_a_table_or_the_index(genome, tmp_path):
 
 
 def test_without_pybigwig_it_says_how_to_get_it(attributions, genome, tmp_path):
-    """In a process of its own, where the module cannot be imported."""
+    """In a separate process, where the module cannot be imported."""
     program = (
         "import sys; sys.modules['pyBigWig'] = None\n"
         "from l2g_interp import exports\n"

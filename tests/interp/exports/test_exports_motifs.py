@@ -196,8 +196,8 @@ def test_every_format_by_command(folder, tmp_path, kind, more, files):
     result = command("--run", folder, "--format", kind, "--output", tmp_path / "x", *more)
     assert result.exit_code == 0, result.output
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    told = {str(Path(line).relative_to(tmp_path)) for line in result.output.splitlines() if line.startswith("/")}
-    assert written == told
+    printed = {str(Path(line).relative_to(tmp_path)) for line in result.output.splitlines() if line.startswith("/")}
+    assert written == printed
     assert written == files if files else len(written) == 9
     if kind == "meme":
         assert next(motif.id for motif in motif_db.load(tmp_path / "x")) == "hk.pos_patterns.pattern_0"
@@ -223,7 +223,7 @@ def test_bigwig_by_command(run, tmp_path):
         (("--format", "npz"), "give --attributions (a file) or --run (a folder)"),
         (("--format", "npz", "--attributions", "FILE"), "holds one target; give --target, one of dev, hk"),
         (("--format", "npz", "--attributions", "FILE", "--target", "x"), "no target 'x'; it has dev, hk"),
-        (("--format", "bed", "--attributions", "FILE"), "is about motifs: give --run"),
+        (("--format", "bed", "--attributions", "FILE"), "exports motifs: give --run"),
         (("--format", "meme", "--run", "FOLDER", "--target", "x"), "no target 'x'; it has dev, hk"),
         (("--format", "meme", "--run", "FOLDER", "--pattern", "x"), "no pattern 'x'; it has pos_patterns.pattern_0"),
         (("--format", "bigwig", "--run", "FOLDER", "--chrom-sizes", "FILE"), "no genome coordinates"),

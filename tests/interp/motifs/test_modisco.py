@@ -1,10 +1,13 @@
+import base64
 import dataclasses
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import h5py
@@ -99,7 +102,11 @@ def test_the_file_says_how_it_was_made(discovery, folder):
         assert file.attrs["target"] == "dev"
         options = json.loads(file.attrs["options"])
         assert options.keys() == {f.name for f in dataclasses.fields(modisco.ModiscoOptions)}
-        assert json.loads(file.attrs["versions"])["modisco-lite"] == "3.0.0"
+        versions = json.loads(file.attrs["versions"])
+        assert versions.pop("leidenalg") == metadata.version("leidenalg")
+        ((name, version),) = versions.items()  # modisco-lite, or modisco where that has taken its place
+        assert version == metadata.version(name)
+        assert modisco_worker.is_complete(name)
         assert json.loads(file.attrs["attributions"])["seed"] == 1
         assert file.attrs["positive_seqlets"] > 100
         assert file.attrs["note"] == ""
@@ -114,7 +121,7 @@ def test_read_discovery_reads_what_discover_returned(discovery, folder):
     }
 
 
-def test_few_seqlets_are_dropped_when_reading_and_said(discovery, folder):
+def test_few_seqlets_are_dropped_when_reading_with_a_note(discovery, folder):
     path = folder / "motifs.dev.h5"
     sizes = sorted(p.n_seqlets for p in discovery.patterns["dev"])
     assert len(modisco.read_patterns(path, "dev", min_seqlets=sizes[1])) == len(sizes) - 1
@@ -176,7 +183,7 @@ def subset(attributions: Attributions, rows: np.ndarray, scale: float = 1.0) -> 
     ],
     ids=["few sequences", "all zero", "one sequence"],
 )
-def test_too_little_to_go_by_is_said_and_not_a_crash(truth, tmp_path, n, scale, note):
+def test_too_few_data_give_a_note_and_not_a_crash(truth, tmp_path, n, scale, note):
     attributions = subset(truth[0], np.arange(n), scale)
     result = modisco.discover_motifs(attributions, targets=["dev"], output_dir=tmp_path)
     assert result.patterns == {"dev": []}
@@ -309,19 +316,54 @@ def test_a_file_that_is_damaged_or_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("imported", "installed", "rival", "said"),
+    ("imported", "installed", "complete", "said"),
     [
-        ("3.0.0", "3.0.0", None, ""),
-        ("2.5.2", "3.0.0", None, "version 2.5.2 was imported"),
-        ("3.0.0", "3.0.0", "2.5.2", "modisco 2.5.2 is installed over the same files"),
-        ("2.5.2", None, "2.5.2", "modisco-lite is not installed"),
+        ("3.0.0", {"modisco-lite": "3.0.0"}, "modisco-lite", ""),
+        ("3.1.2", {"modisco-lite": "3.1.2"}, "modisco-lite", ""),
+        ("2.5.2", {"modisco": "2.5.2"}, "modisco", ""),
+        ("2.5.2", {"modisco-lite": "3.0.0", "modisco": "2.5.2"}, "modisco", ""),
+        ("3.0.0", {"modisco-lite": "3.0.0", "modisco": "2.5.2"}, "modisco-lite", ""),
+        ("2.4.0", {"modisco-lite": "2.4.0"}, "modisco-lite", "TF-MoDISco 2.4.0 is not supported, only 3.x and 2.5.x"),
+        ("2.50.0", {"modisco": "2.50.0"}, "modisco", "not supported"),
+        (
+            "3.0.0",
+            {"modisco-lite": "3.0.0", "modisco": "2.5.2"},
+            None,
+            "(modisco-lite 3.0.0 and modisco 2.5.2)",
+        ),
+        (None, {}, None, "cannot be imported; installed: neither of them"),
+        (None, {"modisco-lite": "3.0.0"}, None, "cannot be imported; installed: modisco-lite 3.0.0"),
     ],
 )
-def test_another_package_in_the_place_of_modisco_lite(imported, installed, rival, said):
-    problem = modisco_worker.installation_problem(imported, installed, rival)
+def test_which_installations_of_tf_modisco_can_be_used(imported, installed, complete, said):
+    problem = modisco_worker.installation_problem(imported, installed, complete)
     assert said in problem
     assert bool(problem) == bool(said)
-    assert not problem or "pip install modisco-lite==3.0.0" in problem
+    assert not problem or problem.endswith("run 'pip install --force-reinstall --no-deps modisco-lite==3.0.0'")
+
+
+def installed_at(folder: Path, name: str, version: str, source: str) -> None:
+    """A distribution that installs ``modiscolite``, as pip lays it down, over whatever is there."""
+    package, record = folder / "modiscolite", folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    package.mkdir(parents=True, exist_ok=True)
+    record.mkdir()
+    (package / "__init__.py").write_text(source)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(source.encode()).digest()).decode().rstrip("=")
+    (record / "RECORD").write_text(f"modiscolite/__init__.py,sha256={digest},{len(source)}\n")
+    (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+@pytest.mark.parametrize("last", ["modisco", "modisco-lite"])
+def test_of_two_distributions_in_one_place_the_last_one_counts(last, tmp_path, monkeypatch):
+    versions = {"modisco": "2.5.2", "modisco-lite": "3.0.0"}
+    for name in sorted(versions, key=lambda name: name == last):
+        installed_at(tmp_path, name, versions[name], f"__version__ = {versions[name]!r}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert modisco_worker.complete_distribution(versions[last], versions) == last
+    (tmp_path / "modiscolite" / "__init__.py").write_text("__version__ = '3.0.0'  # of something else\n")
+    assert modisco_worker.complete_distribution(versions[last], versions) is None
+    (tmp_path / "modiscolite" / "__init__.py").unlink()  # as 'pip uninstall' of the other one leaves it
+    assert modisco_worker.complete_distribution(versions[last], versions) is None
 
 
 def test_a_process_that_dies_says_so(tmp_path):

@@ -106,7 +106,7 @@ def test_matches_are_different_factors():
     motifs_ = [*nameless, *same_label, twin, *random_motifs(40)]
     labels = [match.label for match in tomtom.match_motifs([pattern_of(ppm_of("ATGACTCA", 0.9))], motifs_)]
     assert len(set(labels)) == 5
-    assert set(labels[:2]) == {"AP-1", "CrebA"}  # one matrix, two known factors: both are told
+    assert set(labels[:2]) == {"AP-1", "CrebA"}  # one matrix, two known factors: both are listed
     assert not {"Q9XYZ1", "Q9XYZ2"} & set(labels)  # copies of unknown origin
 
 

@@ -30,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
-    """A copy of its own; its motifs name their attributions, which must lie in the copy."""
+    """A separate copy; its motifs name their attributions, which must lie in the copy."""
     copy = Path(shutil.copytree(made, tmp_path / "run"))
     write_motifs(copy)
     return copy
@@ -38,7 +38,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _warnings_are_seen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """The commands set up logging anew, which takes caplog's handler off the root."""
+    """The commands set up logging again, which takes caplog's handler off the root."""
     logger = logging.getLogger("l2g_interp")
     logger.addHandler(caplog.handler)
     yield
@@ -92,13 +92,13 @@ def test_known_motifs_are_planted_though_no_run_found_them(folder: Path) -> None
     table = folder / "own.meme"
     table.write_text("MEME version 4\n\nALPHABET= ACGT\n\n" + "".join(meme(*item) for item in matrices.items()))
     known = ("plant", *MODEL, "--run", folder, "--database", table, "--backgrounds", 20, "--copies", "1,2")
-    said = run(*known, "--motif", "AP1", "--motif", "M2")
+    printed = run(*known, "--motif", "AP1", "--motif", "M2")
     rows = read_table(folder / "planted.tsv", Effect, "x")
     assert [(r.target, r.copies, round(r.effect)) for r in rows if "M1" in r.pattern] == [
         ("act", 1, 2), ("act", 2, 4), ("rep", 1, 0), ("rep", 2, 0),
     ]  # fmt: skip
     assert {round(r.effect) for r in rows if "M2" in r.pattern} == {0}
-    assert "M1 ap1" in said
+    assert "M1 ap1" in printed
     assert "validate" not in steps(folder)  # the table of the run's own motifs is left alone
     refused(*known, "--motif", "Trl", words=("no motif 'Trl' in", "a word of a name"))
 
@@ -135,9 +135,9 @@ def test_both_strands_are_asked_where_both_were_attributed(folder: Path) -> None
 
 def test_the_randomised_check_is_noted(folder: Path) -> None:
     run("validate", *MODEL, "--run", folder, "--backgrounds", 10, "--copies", 1, "--randomised")
-    told = steps(folder)["validate"]["randomised"]
-    assert (told["sequences"], told["weights_kept"]) == (N, 0)
-    act = told["targets"]["act"]
+    stored = steps(folder)["validate"]["randomised"]
+    assert (stored["sequences"], stored["weights_kept"]) == (N, 0)
+    act = stored["targets"]["act"]
     assert abs(act["correlation"]) < 0.3
     assert act["in_seqlets"] > 0.9, "all contributions of the counting model lie on its sites"
     assert act["in_seqlets_randomised"] < 0.5

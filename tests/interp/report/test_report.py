@@ -1,4 +1,4 @@
-"""The report's content: what is shown, what is said when something is missing, and that names stay text."""
+"""The report's content: what is shown, also when something is missing, and that names stay text."""
 
 import re
 from dataclasses import replace
@@ -10,7 +10,7 @@ from planted import planted
 from planted_run import hostile_run, planted_run
 
 from l2g_core.errors import InputError
-from l2g_interp.drawing.numbers import decimals_for, figure, fixed
+from l2g_interp.drawing.numbers import decimals_for, fixed, format_number
 from l2g_interp.motifs.co_occurrence import adjusted, chance, distances
 from l2g_interp.motifs.naming import family
 from l2g_interp.records.attributions_file import read_attributions, write_attributions
@@ -190,14 +190,14 @@ def test_completeness_above_the_bound_is_marked_loudly(run):
     assert "CAUTION" in text
 
 
-def test_undefined_figures_are_said_to_be_undefined(run, tmp_path):
+def test_undefined_numbers_are_shown_as_undefined(run, tmp_path):
     attributions = read_attributions(run.attributions)
     nothing = np.full(len(attributions), np.nan, dtype=np.float32)
     by_target = {t: replace(attributions[t], delta=nothing, stability=nothing) for t in attributions.targets}
     path = tmp_path / "attributions.h5"
     write_attributions(path, replace(attributions, by_target=by_target))
     text = page(replace(run, attributions=path)).text
-    assert text.count("This method promises no sum") == 2
+    assert text.count("The contributions of this method need not add up") == 2
     assert "enough" not in text
     assert "nan" not in text.lower().replace("dominant", "")
 
@@ -212,7 +212,7 @@ def test_observed_values_give_a_correlation_over_what_is_known(run):
     assert text.count("Predicted against observed") == 1
 
 
-def test_whether_the_references_suffice_is_said_in_a_sentence(run):
+def test_one_sentence_says_whether_there_are_enough_references(run):
     assert enough(np.array([0.99, 0.97, 0.9]), 100) == (
         "100 shuffles are enough here: a fresh draw would give contributions that correlate with these at 0.970 "
         "(median over sequences); for 1 of 3 sequences it is less than 0.95."
@@ -226,7 +226,7 @@ def test_whether_the_references_suffice_is_said_in_a_sentence(run):
     ("value", "shown"), [(float("nan"), "–"), (-1.5, "−1.5"), (2.34e-7, "2.34×10⁻⁷"), (0.0, "0"), (1e20, "1×10²⁰")]
 )
 def test_numbers_are_written_for_people(value, shown):
-    assert figure(value) == shown
+    assert format_number(value) == shown
 
 
 @pytest.mark.parametrize(("largest", "decimals"), [(0.85, 2), (2.4, 2), (15.0, 1), (400.0, 0), (0.03, 3), (0.0, 2)])
@@ -339,7 +339,7 @@ def test_provenance_shows_whatever_it_is_given(run):
         assert shown in text
 
 
-def test_the_steps_are_told_in_words_with_their_counts(run):
+def test_the_steps_are_described_with_their_counts(run):
     seqlets = sum(pattern.n_seqlets for patterns in run.patterns.values() for pattern in patterns)
     sequences = len({hit.row for hit in run.hits})
     assert SECTIONS["provenance"].build(load_context(run, ReportOptions())).words == (
@@ -432,7 +432,7 @@ def test_motifs_that_always_occur_together_come_first(run):
     assert best.numbers.distance == pytest.approx(30, abs=2)
 
 
-def test_namesakes_are_told_apart(run):
+def test_motifs_with_the_same_name_are_distinguished(run):
     one, two, _ = run.patterns["dev"]
     namesake = replace(run.matches[0], pattern=two.name)
     changed = replace(run, hits=[], patterns={"dev": [one, two]}, matches=[run.matches[0], namesake])
@@ -470,5 +470,5 @@ def test_databases_of_the_catalogue_are_shown_with_their_licence(run):
     matches = [replace(match, database="flyfactorsurvey") for match in run.matches]
     text = page(replace(run, matches=matches)).text
     assert "CC BY-NC 2.5" in text
-    assert "a file of the user" not in text
-    assert "planted a file of the user" in page(run).text
+    assert "user-supplied file" not in text
+    assert "planted user-supplied file" in page(run).text

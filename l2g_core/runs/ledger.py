@@ -1,0 +1,132 @@
+"""The ledger of a folder: ``.l2g/outputs.json`` says which work made which of its files.
+
+It is what lets a command tell its own finished result from another's, or from a file that nobody knows. Removing it
+loses no result: the files then count as unknown, and are not replaced without ``--overwrite``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from l2g_core.errors import InputError
+from l2g_core.runs.files import file_sha256, write_json
+from l2g_core.runs.lock import lock
+
+PLACE, FILE = ".l2g", "outputs.json"
+PATIENCE = 60.0  # seconds to wait for another command that is writing the ledger
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One piece of work.
+
+    ``output``: what ``--output`` named, relative to the folder (``.`` is the folder). ``identity``: as JSON.
+    ``files``: by name what identifies each file that a finished work left. ``partial``: names of what it leaves while
+    it is unfinished.
+    """
+
+    output: str
+    identity: dict[str, Any]
+    finished: bool
+    files: dict[str, dict[str, Any]]
+    partial: list[str]
+    versions: dict[str, str]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.identity["kind"], self.output
+
+    @property
+    def names(self) -> set[str]:
+        """All files that are this work's."""
+        return {*self.files, *self.partial}
+
+
+class Ledger:
+    """What is known of the files of one folder."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.place = folder, folder / PLACE
+        self.path = self.place / FILE
+
+    def entries(self) -> list[Entry]:
+        """All that is recorded.
+
+        Raises
+        ------
+        InputError
+            The file is damaged.
+        """
+        if not self.path.exists():
+            return []
+        try:
+            return [Entry(**entry) for entry in json.loads(self.path.read_text(encoding="utf-8"))]
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: damaged ({error}); remove it, and use --overwrite where results may be replaced"
+            ) from error
+
+    def name(self, path: Path) -> str:
+        """A path relative to the folder; whole where it lies elsewhere."""
+        path, folder = path.absolute(), self.folder.absolute()
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+    def paths(self, names: Iterable[str]) -> list[Path]:
+        return [self.folder / name for name in names]
+
+    def described(self, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
+        """By name: hash, size and time of change; nothing of a file that does not exist yet."""
+        return {self.name(path): _described(path) if path.exists() else {} for path in files}
+
+    def changed(self, entry: Entry) -> list[str]:
+        """The files that are missing, or are not what the finished work left."""
+        return [name for name, then in entry.files.items() if not _is(self.folder / name, then)]
+
+    def put(self, entry: Entry) -> None:
+        """Record a piece of work; its files are no longer any other's."""
+        with lock(self.place / f"{FILE}.lock", self.path, PATIENCE):
+            kept = [_without(e, entry.names) for e in self.entries() if e.key != entry.key]
+            self._write([*(e for e in kept if e.names), entry])
+
+    def remove(self, key: tuple[str, str]) -> None:
+        """Forget a piece of work."""
+        with lock(self.place / f"{FILE}.lock", self.path, PATIENCE):
+            self._write([e for e in self.entries() if e.key != key])
+
+    def _write(self, entries: list[Entry]) -> None:
+        if entries:
+            write_json(self.path, [asdict(e) for e in entries])
+        else:
+            self.path.unlink(missing_ok=True)
+
+
+def known_sha256(path: Path) -> str:
+    """The hash of a file; taken from its folder's ledger where the file is as it was when that was written."""
+    ledger = Ledger(path.parent)
+    stat = path.stat()
+    for entry in ledger.entries():
+        then = entry.files.get(ledger.name(path), {})
+        if (then.get("size"), then.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns):
+            return then["sha256"]
+    return file_sha256(path)
+
+
+def _without(entry: Entry, names: set[str]) -> Entry:
+    files = {name: value for name, value in entry.files.items() if name not in names}
+    return replace(entry, files=files, partial=[name for name in entry.partial if name not in names])
+
+
+def _described(path: Path) -> dict[str, Any]:
+    stat = path.stat()
+    return {"sha256": file_sha256(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def _is(path: Path, then: Mapping[str, Any]) -> bool:
+    """Whether the file is the one described; it is read only where its size agrees and its time does not."""
+    if not path.is_file() or path.stat().st_size != then["size"]:
+        return False
+    return path.stat().st_mtime_ns == then["mtime_ns"] or file_sha256(path) == then["sha256"]
