@@ -1,4 +1,4 @@
-"""The ``l2g`` command: train models on DNA and predict with them. Heavy imports wait until a command needs them."""
+"""The ``l2g`` command: train models on DNA and predict with them. Slow imports wait until a command needs them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from l2g_core.console import Program, set_up_logging
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="l2g-interp")
-@click.option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+@click.option("--quiet", is_flag=True, help="Show only warnings and errors.")
 @click.pass_context
 def main(ctx: click.Context, quiet: bool) -> None:
     """Train Language-to-Genome models on DNA, and predict with them.

@@ -21,15 +21,15 @@ LOG_EVERY = 60.0  # seconds between lines of progress where there is no terminal
 log = logging.getLogger(__name__)
 
 
-# torch's threads wait for one another by spinning, and take the cores from everybody else on a busy machine. So few
-# spins lose nothing when alone (benchmarks/busy.py); libgomp reads it when torch is imported.
+# torch's OpenMP threads wait for one another by spinning, which takes the cores from other processes on a busy machine.
+# With this few spins nothing is lost on an idle one (benchmarks/busy.py). libgomp reads it when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 class Program(click.Group):
-    """A command group that turns what is wrong with the user's input into one line and exit code 2.
+    """A command group that reports an error in the user's input as one line, with exit code 2.
 
-    Anything else is our fault: exit code 1, with the traceback.
+    Any other exception is a bug of ours: exit code 1, with the traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -39,7 +39,7 @@ class Program(click.Group):
             if self.is_user_error(error):
                 raise _OneLine(str(error)) from error
             if isinstance(error, OSError) and error.filename is not None:
-                message = f"{error.filename}: {error.strerror}; choose another place or free this one"
+                message = f"{error.filename}: {error.strerror}; use another path, or fix this one"
                 raise _OneLine(message) from error
             raise
 
@@ -58,14 +58,14 @@ class _OneLine(click.ClickException):
 
 
 def set_up_logging(verbose: bool) -> None:
-    """Log to standard error; warnings always, progress in words unless ``--quiet``."""
+    """Log to standard error: warnings always, messages about progress if ``verbose`` (no ``--quiet``)."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for package in ("l2g_core", "l2g_interp", "motif_db"):
         logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 def together(*options: Callable) -> Callable:
-    """Several options as one decorator, for commands that share them."""
+    """Several options as one decorator, for commands that share them; help lists them in this order."""
 
     def decorate(function: Callable) -> Callable:
         for option in reversed(options):
@@ -83,7 +83,19 @@ device_option = click.option("--device", help="cpu, cuda, cuda:1, ...  [default:
 
 
 def progress(items: Iterable[Item], what: str, total: int, shown: bool = True, done: int = 0) -> Generator[Item]:
-    """Yield the items under a bar with rate and time left; in a log file, a line a minute instead."""
+    """Yield the items under a progress bar with time left; in a log file (no terminal), log a line a minute instead.
+
+    Parameters
+    ----------
+    what
+        Text beside the bar.
+    total
+        Number of items, including those done before.
+    shown
+        If False, show nothing.
+    done
+        Number of items that an earlier, resumed run did.
+    """
     if not shown:
         yield from items
     elif sys.stderr.isatty():
@@ -118,7 +130,7 @@ def _under_a_bar(items: Iterable[Item], what: str, total: int, done: int) -> Ite
 
 
 def _line_by_line(items: Iterable[Item], what: str, total: int, done: int) -> Iterator[Item]:
-    """For logs: a line each ``LOG_EVERY`` seconds, none for what takes less."""
+    """For logs: a line every ``LOG_EVERY`` seconds, and none if everything takes less."""
     began = last = time.monotonic()
     for number, item in enumerate(items, done + 1):
         yield item
@@ -130,7 +142,7 @@ def _line_by_line(items: Iterable[Item], what: str, total: int, done: int) -> It
 
 
 def announce(log: logging.Logger, stages: Mapping[str, Callable[[], object]], result: Path) -> None:
-    """Run stages in turn: first say what will be done and where the result will lie, then where each stage begins."""
+    """Run stages in turn: first log what will be done and where the result will be, then each stage as it starts."""
     log.info("%d stages: %s; the result will be %s", len(stages), ", ".join(stages), result)
     for number, (name, stage) in enumerate(stages.items(), 1):
         log.info("stage %d of %d: %s", number, len(stages), name)
@@ -138,18 +150,17 @@ def announce(log: logging.Logger, stages: Mapping[str, Callable[[], object]], re
 
 
 def result(output: Path, then: str) -> None:
-    """End a command: say where the result lies, on standard output, and what may come next, in the log."""
-    click.echo(output)
-    log.info("next: %s", then)
+    """End a command: log where the result lies, and what may come next."""
+    log.info("wrote %s; next: %s", output, then)
 
 
 def writable_folder(path: str | Path) -> Path:
-    """Make the folder, or say that it cannot be written.
+    """Create the folder if it does not exist, and check that files can be written into it.
 
     Raises
     ------
     InputError
-        The folder cannot be made or written.
+        The folder cannot be created or written.
     """
     folder = Path(path)
     try:
@@ -163,7 +174,7 @@ def writable_folder(path: str | Path) -> Path:
 
 
 def writable_file(path: str | Path) -> Path:
-    """Check that a file can be written at this place, making its folder.
+    """Check that a file can be written at this path, creating its folder if it does not exist.
 
     Raises
     ------
@@ -172,14 +183,25 @@ def writable_file(path: str | Path) -> Path:
     """
     file = Path(path)
     if file.is_dir():
-        raise InputError(f"{file}: is a folder; --output names a file here")
+        raise InputError(f"{file}: is a folder; --output must name a file here")
     writable_folder(file.parent)
     return file
 
 
 @contextmanager
 def out_of_memory_explained(knob: str) -> Iterator[None]:
-    """Turn running out of memory into a line that names the option to turn down."""
+    """Report running out of memory as an error that names what to lower.
+
+    Parameters
+    ----------
+    knob
+        The options to lower, such as ``--batch-size``.
+
+    Raises
+    ------
+    InputError
+        The memory of the device or the machine is too small.
+    """
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""The ``l2g-interp`` command. Heavy imports wait until a command needs them."""
+"""The ``l2g-interp`` command. Slow imports wait until a command needs them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from l2g_interp.commands.run import run
 
 
 class InterpProgram(Program):
+    """Also reports errors of `motif_db` as one line."""
+
     def is_user_error(self, error: Exception) -> bool:
         from motif_db import MotifError
 
@@ -24,10 +26,10 @@ class InterpProgram(Program):
 
 @click.group(cls=InterpProgram, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="l2g-interp")
-@click.option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+@click.option("--quiet", is_flag=True, help="Show only warnings and errors.")
 @click.pass_context
 def main(ctx: click.Context, quiet: bool) -> None:
-    """Explain a DNA model: which bases drive its predictions, which motifs recur in them, which factors they are.
+    """Explain a DNA model: which bases drive its predictions, which motifs recur, which factors bind them.
 
     \b
     Everything at once, from a model and a FASTA file to report.html:

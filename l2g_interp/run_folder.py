@@ -1,4 +1,4 @@
-"""A run folder: what the stages leave in it, what ``run.json`` says of them, and all of it read back for the report."""
+"""A run folder: the files that the stages leave in it, the record of them in ``run.json``, and reading both again."""
 
 from __future__ import annotations
 
@@ -34,12 +34,20 @@ VERSIONS = (
 
 
 class Evidence(TypedDict):
+    """What planting the motifs did, and where they occur."""
+
     effects: list[Effect]
     hits: list[Hit]
 
 
 def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
-    """The patterns of a run folder by target, those with too few seqlets left out as when they were found."""
+    """The patterns of a run folder by target, without those that had too few seqlets when they were found.
+
+    Raises
+    ------
+    InputError
+        The folder has no motifs, or their files are damaged.
+    """
     motifs = read_record(folder).get("steps", {}).get("motifs")
     if motifs is None:
         raise InputError(f"{folder}: no motifs here; make them with 'l2g-interp motifs --output {folder}'")
@@ -50,7 +58,12 @@ def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
 
 
 def read_run(folder: Path, observed: Path | None = None) -> Run:
-    """Everything that the report shows, out of a run folder.
+    """Everything that the report shows, from a run folder.
+
+    Parameters
+    ----------
+    observed
+        As for `read_observed`.
 
     Raises
     ------
@@ -76,7 +89,7 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
 
 
 def read_evidence(folder: Path, patterns: dict[str, list[Pattern]]) -> Evidence:
-    """What planting these motifs did, and where they occur; empty where it is not known of them."""
+    """What planting these motifs did, and where they occur; empty lists if that is not known for these motifs."""
     run = read_record(folder)
     return {
         "effects": _evidence(folder / EFFECTS, "validate", Effect, run, patterns),
@@ -85,22 +98,22 @@ def read_evidence(folder: Path, patterns: dict[str, list[Pattern]]) -> Evidence:
 
 
 def attributions_of(folder: Path) -> Path:
-    """The attributions of a run folder: where its motifs were found in them, or in the folder, which may have moved."""
+    """The attributions of a run folder: the file that its motifs were found in, or the folder's own if that is gone."""
     motifs = read_record(folder).get("steps", {}).get("motifs", {})
     recorded = Path(motifs.get("attributions", folder / ATTRIBUTIONS))
     return recorded if recorded.exists() else folder / ATTRIBUTIONS
 
 
 def evidence_stamp(table: Path, patterns: dict[str, list[Pattern]]) -> dict[str, str]:
-    """What ties a table of evidence to the patterns it is about, for ``run.json``.
+    """What links a table of evidence to the patterns that it is about, for ``run.json``.
 
-    Motifs that are found anew get the old names (``pattern_0``), so that a table of before would be taken for theirs.
+    Motifs that are found again get the same names (``pattern_0``), so without it an old table would seem to be theirs.
     """
     return {"motifs_sha256": motifs_sha256(patterns), "table_sha256": file_sha256(table)}
 
 
 def motifs_sha256(patterns: dict[str, list[Pattern]]) -> str:
-    """What identifies the motifs of a run: their matrices and their seqlets."""
+    """A hash of the motifs of a run: their matrices and seqlets."""
     digest = hashlib.sha256()
     for target, found in patterns.items():
         for p in found:
@@ -111,14 +124,14 @@ def motifs_sha256(patterns: dict[str, list[Pattern]]) -> str:
 
 
 def _evidence(path: Path, step: str, row_type: type, run: dict[str, Any], patterns: dict[str, list[Pattern]]) -> list:
-    """The rows of a table that a run folder may lack; none, with a warning, if it is about other motifs."""
+    """The rows of a table, or none if there is no table; none with a warning if it is about other motifs."""
     if not path.exists():
         return []
     recorded, stamp = run["steps"].get(step, {}), evidence_stamp(path, patterns)
     if any(recorded.get(key) != value for key, value in stamp.items()):
         log.warning(
-            "%s: left out, for it is not what %s says was made of the motifs that are here now; "
-            "run 'l2g-interp %s' again", path, RECORD, step,
+            "%s: left out, because according to %s it was not made for the motifs that are here now; "
+            "run 'l2g-interp %s --overwrite'", path, RECORD, step,
         )  # fmt: skip
         return []
     return read_table(path, row_type, f"l2g-interp {step}")
@@ -130,7 +143,7 @@ def read_observed(path: Path, attributions: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     InputError
-        No column ``id`` or none named like a target, or a value that is no number.
+        There is no column ``id`` or none named like a target, or a value is not a number.
     """
     known = read_attributions(attributions, rows=[])
     with open_text(path) as handle:
@@ -153,12 +166,12 @@ def read_observed(path: Path, attributions: Path) -> dict[str, np.ndarray]:
             try:
                 values[target][i] = float(text) if text else np.nan
             except ValueError as error:
-                raise InputError(f"{path}: line {number}: {target} is {text!r}, which is no number") from error
+                raise InputError(f"{path}: line {number}: {target} is {text!r}, which is not a number") from error
     return values
 
 
 def record(folder: Path, step: str, content: dict[str, Any]) -> None:
-    """Note a finished step in ``run.json``."""
+    """Record a finished step in ``run.json``, with the command, the time and the versions."""
     run = read_record(folder)
     run["versions"] = versions()
     finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -167,7 +180,13 @@ def record(folder: Path, step: str, content: dict[str, Any]) -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """``run.json``, empty where there is none yet."""
+    """The content of ``run.json``; empty if there is none yet.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
     path = folder / RECORD
     if not path.exists():
         return {}
@@ -178,7 +197,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that results depend on, as far as they are installed."""
+    """Versions of Python and of those packages that results depend on and that are installed."""
     found = {"python": sys.version.split()[0]}
     for name in VERSIONS:
         with suppress(PackageNotFoundError):
@@ -187,7 +206,7 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-    """The command line as typed, without the folder of the program; a notebook's says nothing of what was run."""
+    """The command line as typed, without the folder of the program; in a notebook it does not say what was run."""
     if Path(sys.argv[0]).name == "ipykernel_launcher.py":
         return "Python in a notebook"
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -2,7 +2,7 @@
 
 Makes a virtual environment, installs exactly the lower bounds that pyproject.toml states for the package and its
 extras, the test tools as constraints.txt has them and the newest of everything that these bring, then runs ``pytest``
-without the house rules, which read the source alone and whose tools need newer packages. Needs ``packaging``.
+without the house rules and the docs, whose tools need newer packages. Needs ``packaging``.
 ``--environment FOLDER`` keeps the environment and uses it again; what follows ``--`` is handed to pytest.
 
 torch is the one exception: what is installed is the version of constraints.txt, because older builds are gigabytes.
@@ -28,20 +28,19 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 AS_PINNED = "torch"  # see above
 TOOLS = ("test", "docs")  # extras of tools, which only developers run
-HOUSE = ("import-linter", "pyright", "ruff")  # tools of the house rules, and the tests of those
-HOUSE_TESTS = "tests/end_to_end/test_house.py"
+HOUSE = ("import-linter", "pyright", "ruff")  # tools of the house rules
+WITHOUT = ("test_house.py", "test_docs.py")
 # Old releases use what newer releases of their own dependencies have deprecated; that is no fault of this project.
 OLD_AGE = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 
 
 def requirements() -> tuple[list[Requirement], list[Requirement]]:
-    """What the package and its extras need, and the tools of the tests and the docs (without the house rules')."""
+    """What the package and its extras need, and what only the tests need (without the house rules and the docs)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     needed = [*project["dependencies"], *(line for name in extras if name not in TOOLS for line in extras[name])]
     own = canonicalize_name(project["name"])
-    only_tools = [line for name in TOOLS for line in extras[name]]
-    parsed = ([Requirement(line) for line in lines] for lines in (needed, only_tools))
+    parsed = ([Requirement(line) for line in lines] for lines in (needed, extras["test"]))
     needed, tools = ([r for r in part if canonicalize_name(r.name) not in (own, *HOUSE)] for part in parsed)
     return needed, tools
 
@@ -76,6 +75,24 @@ def constraints() -> list[str]:
     return [f"{name}=={version}" for name, version in sorted(versions.items())]
 
 
+def install(python: Path, scratch: Path) -> int:
+    """Install exactly those versions; pip's exit status."""
+    listed = scratch / "lowest.txt"
+    listed.write_text("\n".join(constraints()) + "\n")
+    sys.stdout.write(listed.read_text())
+    sys.stdout.flush()
+    needed, tools = requirements()
+    wanted = [str(requirement) for requirement in (*needed, *tools)]
+    return subprocess.run([python, "-m", "pip", "install", "-c", listed, "-e", ROOT, *wanted]).returncode
+
+
+def test(python: Path, arguments: list[str]) -> int:
+    """Run the quick tests; pytest's exit status."""
+    quiet = [argument for name in OLD_AGE for argument in ("-W", f"ignore::{name}")]
+    left_out = [f"--ignore=tests/end_to_end/{name}" for name in WITHOUT]
+    return subprocess.run([python, "-m", "pytest", *quiet, *left_out, *arguments], cwd=ROOT).returncode
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--environment", type=Path, help="keep the environment in this folder [a temporary one]")
@@ -83,19 +100,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="l2g-lowest-") as scratch:
         folder = given.environment or Path(scratch) / "environment"
-        if not (folder / "bin" / "python").exists():
+        python = folder / "bin" / "python"
+        if not python.exists():
             venv.create(folder, with_pip=True)
-        listed = Path(scratch) / "lowest.txt"
-        listed.write_text("\n".join(constraints()) + "\n")
-        sys.stdout.write(listed.read_text())
-        sys.stdout.flush()
-        python = str(folder / "bin" / "python")
-        needed, tools = requirements()
-        wanted = [str(r) for r in (*needed, *tools)]
-        install = [python, "-m", "pip", "install", "-c", str(listed), "-e", str(ROOT), *wanted]
-        quiet = [argument for name in OLD_AGE for argument in ("-W", f"ignore::{name}")]
-        tests = [python, "-m", "pytest", *quiet, f"--ignore={HOUSE_TESTS}", *given.pytest]
-        return subprocess.run(install).returncode or subprocess.run(tests, cwd=ROOT).returncode
+        return install(python, Path(scratch)) or test(python, given.pytest)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Stage 2: the embedder learns the task and to speak like the language model's own text (paper section 2.4.2).
+"""Stage 2, alignment: the embedder learns the task, and to resemble the language model's text (paper, section 2.4.2).
 
-``corpora`` reads tagged text, ``tokens`` and ``text`` turn it into reference embeddings, ``discrepancy`` tells how far
-DNA is from them, ``align`` trains (``options``, ``points``), ``measure`` and ``picture`` show what came of it, and
-``command`` is ``l2g align``. Nothing is imported here, for the command line asks for the command first.
+``corpora`` reads tagged text, ``tokens`` and ``text`` turn it into reference embeddings, ``discrepancy`` measures how
+far DNA is from them, ``stage`` trains (with ``options`` and ``points``), ``measure`` and ``picture`` show the result.
+Nothing is imported here until it is used, because the command line reads ``options`` without importing torch.
 """
 
 import lazy_loader

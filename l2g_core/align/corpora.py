@@ -1,7 +1,7 @@
 """Tagged text: CoNLL and IOB files, and the two corpora of the paper by name.
 
-One word a line, its tag in the last column, a blank line between sentences. ``CORPORA`` names what can be fetched;
-none of it may be passed on, so none of it comes with this package.
+One word per line, its tag in the last column, a blank line between sentences. ``CORPORA`` lists what can be fetched;
+their licences do not allow redistribution, so none of them comes with this package.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from l2g_core.datasets.fetch import download
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
-from l2g_core.runs.files import atomic_write
+from l2g_core.runs.files import atomic_write, file_sha256
 
 log = logging.getLogger(__name__)
 TAG = re.compile(r"O|[BIESLU]-\S+")
@@ -34,9 +35,9 @@ class Sentence:
 class Corpus:
     """A corpus that is known by name.
 
-    ``files``: what its file may be called in a folder of the user's, gzipped or not. ``sha256`` is that of what
-    ``address`` sends, as published in the data set's card of Hugging Face ``datasets``; ``member`` is the file
-    inside, where that is an archive.
+    ``files``: names that its file may have in the user's own folder, gzipped or not. ``sha256`` is that of the
+    download from ``address``, as published in the data set's card of Hugging Face ``datasets``; ``member`` is the file
+    inside, if that is an archive.
     """
 
     title: str
@@ -65,21 +66,21 @@ CORPORA = {
 
 
 def read_tagged(path: str | Path) -> list[Sentence]:
-    """Read a CoNLL or IOB file, plain or gzipped: word first, tag last, columns by tab or else by spaces.
+    """Read a CoNLL or IOB file, plain or gzipped: word first, tag last, columns separated by tabs, or by spaces.
 
     Raises
     ------
     InputError
-        A line has no tag or one that is not of the IOB family, or no word has another tag than ``O``; names file,
-        line and remedy.
+        A line has no tag or one that is not of the IOB family, or no word has a tag other than ``O``; the message
+        names file, line and remedy.
     """
     with open_text(path) as handle:
         sentences = list(_sentences(str(path), handle))
     if not sentences:
-        raise InputError(f"{path}: no words; a tagged text has a word and its tag on each line")
+        raise InputError(f"{path}: has no words; a tagged text has a word and its tag on each line")
     if all(tag == "O" for sentence in sentences for tag in sentence.tags):
         raise InputError(
-            f"{path}: every word is tagged O, so there is nothing to draw evenly; give a tagged text, or use "
+            f"{path}: every word is tagged O, so there are no tags to draw evenly from; give a tagged text, or use "
             "--text vocabulary, which needs none"
         )
     return sentences
@@ -100,10 +101,10 @@ def _sentences(path: str, lines: Iterable[str]) -> Iterator[Sentence]:
 def _word(path: str, number: int, line: str) -> tuple[str, str]:
     columns = line.split("\t") if "\t" in line else line.split()
     if len(columns) < 2 or not columns[0] or not TAG.fullmatch(columns[-1].strip()):
-        found = f"{columns[-1][:30]!r} is no tag" if len(columns) > 1 else "no tag"
+        found = f"{columns[-1][:30]!r} is not a tag" if len(columns) > 1 else "no tag"
         raise InputError(
-            f"{path}: line {number}: {line[:40]!r}: {found}; write one word a line and its tag after a tab (O, B-PER, "
-            "I-PER, ...), a blank line after each sentence; --text vocabulary needs no file"
+            f"{path}: line {number}: {line[:40]!r}: {found}; write one word per line and its tag after a tab (O, "
+            "B-PER, I-PER, ...), a blank line after each sentence; --text vocabulary needs no file"
         )
     return columns[0], columns[-1].strip()
 
@@ -111,12 +112,24 @@ def _word(path: str, number: int, line: str) -> tuple[str, str]:
 def corpus_file(
     source: str, folder: str | Path | None = None, cache: str | Path | None = None, download: bool = True
 ) -> Path:
-    """Where a corpus lies: a file by its path, or one of ``CORPORA`` in ``folder``, in the cache, or fetched into it.
+    """The file of a corpus: ``source`` itself, or one of ``CORPORA`` in ``folder``, in the cache, or fetched into it.
+
+    Parameters
+    ----------
+    source
+        A path, or a name in ``CORPORA``.
+    folder
+        The user's folder of corpora; if given, nothing else is tried.
+    cache
+        Where fetched corpora are kept; None for the user's cache.
+    download
+        Whether the network may be used.
 
     Raises
     ------
     InputError
-        No such file or name, or it can neither be found nor fetched; says what to put where.
+        There is no such file or name, or the corpus can neither be found nor fetched; the message says what to put
+        where.
     """
     if source not in CORPORA:
         if Path(source).is_file():
@@ -129,11 +142,11 @@ def corpus_file(
     if cached.is_file():
         return cached
     by_hand = (
-        f"get {corpus.address} by hand, put {corpus.member or corpus.files[1]} out of it into a folder and name that "
-        "with --text-dir, or use --text vocabulary"
+        f"download {corpus.address} by hand, put {corpus.member or corpus.files[1]} from it into a folder and give "
+        "that with --text-dir, or use --text vocabulary"
     )
     if not download:
-        raise InputError(f"{source}: not here, and the network may not be used; {by_hand}")
+        raise InputError(f"{source}: is not on this machine, and the network may not be used; {by_hand}")
     try:
         return _fetch(corpus, cached)
     except (OSError, ValueError, KeyError, tarfile.TarError) as error:  # requests' errors are OSErrors
@@ -142,7 +155,7 @@ def corpus_file(
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Where texts and their embeddings are kept, not made yet: the user's cache if none is given."""
+    """The folder for texts and their embeddings, which may not exist yet: the user's cache if none is given."""
     if cache is not None:
         return Path(cache)
     import pooch
@@ -160,13 +173,14 @@ def _in_folder(corpus: Corpus, name: str, folder: Path) -> Path:
 
 
 def _fetch(corpus: Corpus, target: Path) -> Path:
-    """Fetch, check against the published sha256, and put the text in place whole."""
-    import pooch
-
+    """Download, check against the published sha256, and put the text in place by an atomic write."""
     log.info("fetching %s from %s", corpus.title, corpus.address)
     target.parent.mkdir(parents=True, exist_ok=True)
-    name = corpus.sha256[:16] + ".download"
-    fetched = Path(pooch.retrieve(corpus.address, f"sha256:{corpus.sha256}", fname=name, path=target.parent))
+    fetched = target.with_name(corpus.sha256[:16] + ".download")
+    download(corpus.address, fetched, corpus.title)
+    if (found := file_sha256(fetched)) != corpus.sha256:
+        fetched.unlink()
+        raise ValueError(f"it has sha256 {found}, expected {corpus.sha256}")
     with atomic_write(target) as unfinished:
         unfinished.write_bytes(_member(fetched, corpus.member) if corpus.member else fetched.read_bytes())
     fetched.unlink()
@@ -174,7 +188,7 @@ def _fetch(corpus: Corpus, target: Path) -> Path:
 
 
 def _member(archive: Path, name: str) -> bytes:
-    """The content of one file of a tar archive; nothing is unpacked to a path that the archive names."""
+    """The content of one file of a tar archive; nothing is extracted to a path that the archive names."""
     with tarfile.open(archive) as tar:
         found = next((m for m in tar.getmembers() if m.isfile() and Path(m.name).name == name), None)
         opened = tar.extractfile(found) if found is not None else None

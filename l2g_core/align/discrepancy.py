@@ -1,7 +1,7 @@
-"""How far two clouds of embeddings are from each other. ``options.DISCREPANCIES`` names the ways (Table 9).
+"""How far two clouds of embeddings are from each other; ``options.DISCREPANCIES`` lists the functions (paper, Table 9).
 
-Every one takes DNA and text points with their labels, gives a number that is 0 for equal clouds, and lets gradients
-flow to the DNA side.
+Each takes DNA and text points ``(n, width)`` with their labels ``(n,)`` and returns a scalar that is 0 for equal
+clouds; gradients flow to the DNA side.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Scalar = Float[Tensor, ""]
 def mmd(dna: Cloud, text: Cloud, dna_labels: Labels | None = None, text_labels: Labels | None = None) -> Scalar:
     """Squared maximum mean discrepancy under the sum of five Gaussian kernels, with its diagonals (V-statistic).
 
-    The kernels' bandwidths are 1/4 to 4 times the mean squared distance within the pooled sample, which counts as a
-    constant. Labels do not matter. Computed in double precision from one ``(n + m, n + m)`` matrix of squared
-    distances: as a difference of means that are nearly equal, it would lose its digits otherwise.
+    The kernels' bandwidths are 1/4 to 4 times the mean squared distance within the pooled sample, which gets no
+    gradient. Labels are ignored. Computed in double precision from one ``(n + m, n + m)`` matrix of squared distances,
+    because a difference of nearly equal means would lose its significant digits in single precision.
     """
     n = len(dna)
     pooled = torch.cat([dna, text]).double()
@@ -46,7 +46,7 @@ def mmd(dna: Cloud, text: Cloud, dna_labels: Labels | None = None, text_labels: 
 
 
 def squared_distances(a: Float[Tensor, "n width"], b: Float[Tensor, "m width"]) -> Float[Tensor, "n m"]:
-    """Squared Euclidean distances from products, about a common centre, where the products lose the least."""
+    """Squared Euclidean distances from matrix products; centred first, which keeps the loss of precision small."""
     centre = b.detach().mean(dim=0)
     a, b = a - centre, b - centre
     return ((a * a).sum(dim=1)[:, None] + (b * b).sum(dim=1) - 2 * a @ b.T).clamp(min=0)
@@ -63,7 +63,13 @@ def otdd(
 
     The cost of moving one point to another is their squared distance plus the squared Wasserstein distance between
     the clouds of their labels: of Gaussians with the clouds' means and covariances, or ``exact`` between the points.
-    The optimal plan counts as a constant, as the envelope theorem has it, so the gradient is exact where it exists.
+    The optimal plan gets no gradient: by the envelope theorem the gradient of the distance is exact without it, where
+    it exists.
+
+    Raises
+    ------
+    InputError
+        POT is not installed.
     """
     distance = bures_wasserstein if label_distance == "gaussian" else transport
     dna_clouds, dna_numbers = _by_label(dna.double(), dna_labels)
@@ -76,8 +82,8 @@ def otdd(
 def bures_wasserstein(a: Float[Tensor, "n width"], b: Float[Tensor, "m width"]) -> Scalar:
     """Squared Wasserstein distance between the Gaussians of two clouds (population covariances).
 
-    The cross term, the trace of a matrix root as wide as the embeddings, equals the nuclear norm of the product of
-    the centred clouds, which is only as large as they are.
+    The cross term is the trace of a ``(width, width)`` matrix square root; it equals the nuclear norm of the product of
+    the centred clouds, which is only ``(n, m)``.
     """
     centred_a, centred_b = a - a.mean(dim=0), b - b.mean(dim=0)
     spread = (centred_a**2).sum() / len(a) + (centred_b**2).sum() / len(b)
@@ -108,7 +114,7 @@ def _moved(cost: Float[Tensor, "n m"]) -> Scalar:
 
 
 def _by_label(points: Cloud, labels: Labels) -> tuple[list[Cloud], Int[Tensor, " _"]]:
-    """The points of each label that occurs, and for every point the number of its label among those."""
+    """The points of each label that occurs, and for every point the index of its label among those."""
     present, numbers = torch.unique(labels.to(points.device), return_inverse=True)
     return [points[numbers == i] for i in range(len(present))], numbers
 
@@ -117,5 +123,5 @@ otdd_exact = partial(otdd, label_distance="exact")
 
 
 def discrepancy(name: str) -> Callable[[Cloud, Cloud, Labels, Labels], Scalar]:
-    """The function behind a name in ``DISCREPANCIES``."""
+    """The function of a name in ``DISCREPANCIES``."""
     return resolve_name(DISCREPANCIES[name])

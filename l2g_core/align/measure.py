@@ -1,4 +1,4 @@
-"""DNA and text side by side at one moment of the training: for the record and for the picture."""
+"""Embeddings of DNA and text at one point of the training: for the record and for the picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from l2g_core.training.loop import encoded
 
 MEASURED = 512  # points of each side
 BATCH = 64
-OWN_SEEDS = 2**31  # above those of the training, so that what is measured is not what an epoch drew
+OWN_SEEDS = 2**31  # seeds above those of the training, so that a measurement does not repeat an epoch's draws
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Snapshot:
 def take_snapshot(
     model: L2G, rows: Labelled, text: TextReference, points: Points = "tokens", seed: int = 0
 ) -> Snapshot:
-    """The same rows, tokens and text for the same seed, embedded by the model as it is (in evaluation mode)."""
+    """Embed random rows with the model as it is, in evaluation mode; a seed always draws the same rows and points."""
     generator = torch.Generator().manual_seed(OWN_SEEDS + seed % OWN_SEEDS)
     model.eval()
     batches = torch.randperm(len(rows), generator=generator)[:MEASURED].split(BATCH)
@@ -53,7 +53,7 @@ def take_snapshot(
 
 
 def of_text_itself(text: TextReference, name: str, seed: int = 0) -> dict[str, float]:
-    """The discrepancies between two halves of the text, of ``MEASURED`` points at most: as near as one gets."""
+    """The discrepancies between two random halves of the text, at most ``MEASURED`` points each: a lower reference."""
     generator = torch.Generator().manual_seed(OWN_SEEDS + seed % OWN_SEEDS)
     n = min(MEASURED, len(text.labels) // 2)
     one, other = torch.randperm(len(text.labels), generator=generator)[: 2 * n].split(max(n, 1))
@@ -63,6 +63,6 @@ def of_text_itself(text: TextReference, name: str, seed: int = 0) -> dict[str, f
 
 @torch.no_grad()
 def discrepancies(snapshot: Snapshot, name: str) -> dict[str, float]:
-    """The MMD, and the discrepancy of this name if it is another."""
+    """The MMD and the discrepancy ``name``, by name."""
     sides = (snapshot.dna, snapshot.text, snapshot.dna_labels, snapshot.text_labels)
     return {key: float(discrepancy(key)(*sides)) for key in dict.fromkeys(("mmd", name))}

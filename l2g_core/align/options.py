@@ -1,4 +1,4 @@
-"""Settings of stage 2, and what follows from them for each epoch."""
+"""Settings of stage 2, and its learning rate schedule."""
 
 from __future__ import annotations
 
@@ -23,13 +23,38 @@ NEEDS_POT = ("otdd", "otdd-exact")
 
 @dataclass(frozen=True)
 class AlignOptions:
-    """How to pre-train; weights and schedule are the paper's (section 2.4.2, Table 15).
+    """Hyperparameters of stage 2; weights and schedule are the paper's (section 2.4.2, Table 15).
 
-    ``task_first``: the share of the epochs in which ``alpha`` counts as 0.
-    ``dna_points``: what is held against the text: ``tokens``, or the ``mean`` of each sequence's tokens (as the
-    reference implementation does). ``n_points``: of each side in a step.
-    ``learning_rate``, ``momentum``, ``weight_decay``: of SGD. The reference takes them from a search of their own, or
-    0.01, 0.99 and 5e-4.
+    Attributes
+    ----------
+    alpha, beta
+        Weights of the discrepancy and of the task loss.
+    epochs, batch_size
+        Epochs, and rows per step.
+    task_first
+        The share of the epochs, from the first, in which ``alpha`` is 0.
+    discrepancy
+        A name in ``DISCREPANCIES``.
+    dna_points
+        What is compared with the text: ``tokens``, or the ``mean`` of each sequence's tokens (as the reference
+        implementation does).
+    n_points
+        Points of each side that are compared in a step.
+    learning_rate, momentum, weight_decay
+        Of SGD. The reference implementation tunes them separately, or has 0.01, 0.99 and 5e-4.
+    clip
+        Largest global norm of the gradients.
+    max_shift, augment
+        Whether to augment, and the largest shift (bp).
+    metric
+        The validation score to report; None for the task's own.
+    seed
+        Of weights, batches, augmentation and the points compared.
+
+    Raises
+    ------
+    InputError
+        There is no such discrepancy, or its package is not installed; or the settings leave nothing to learn.
     """
 
     alpha: float = 1.0
@@ -51,8 +76,8 @@ class AlignOptions:
 
     def __post_init__(self) -> None:
         if self.discrepancy not in DISCREPANCIES:
-            raise InputError(f"no discrepancy {self.discrepancy!r}; there are {', '.join(DISCREPANCIES)}")
-        if self.discrepancy in NEEDS_POT and find_spec("ot") is None:  # said now, not after hours of stage 1
+            raise InputError(f"no discrepancy {self.discrepancy!r}; choose one of {', '.join(DISCREPANCIES)}")
+        if self.discrepancy in NEEDS_POT and find_spec("ot") is None:  # refused now, not after hours of stage 1
             raise missing_extra(f"--discrepancy {self.discrepancy}", "POT", "otdd")
         if self.alpha and self.first_aligned >= self.epochs:
             raise InputError(
@@ -64,7 +89,7 @@ class AlignOptions:
 
     @property
     def first_aligned(self) -> int:
-        """The first epoch (from 0) in which alpha counts."""
+        """The first epoch (from 0) in which ``alpha`` is not 0."""
         return math.ceil(self.task_first * self.epochs - 1e-9)
 
     def alpha_in(self, epoch: int) -> float:
@@ -72,7 +97,7 @@ class AlignOptions:
         return self.alpha if epoch >= self.first_aligned else 0.0
 
     def learning_rate_in(self, epoch: int) -> float:
-        """Steady, then from the first epoch that aligns in a straight line towards 0 after the last."""
+        """The learning rate schedule: constant until ``alpha`` starts, then linear decay to 0 at the end."""
         left = (self.epochs - epoch) / (self.epochs - min(self.first_aligned, self.epochs - 1))
         return self.learning_rate * min(1.0, left)
 
@@ -81,9 +106,16 @@ class AlignOptions:
 class TextOptions:
     """Which text, and which points of it.
 
-    ``source``: ``vocabulary`` (word embeddings of the language model itself), a name of ``CORPORA``, or a tagged file.
-    ``per_tag``: tokens drawn for each tag, all there are where there are fewer (paper: 350).
-    ``points``: single tokens, or the mean of each sentence's tokens.
+    Attributes
+    ----------
+    source
+        ``vocabulary`` (word embeddings of the language model itself), a name in ``CORPORA``, or a tagged file.
+    per_tag
+        Points drawn for each tag, or all if there are fewer (paper: 350).
+    points
+        Single tokens, or the mean of each sentence's tokens.
+    seed
+        Draws the points.
     """
 
     source: str = VOCABULARY

@@ -1,4 +1,4 @@
-"""Text and DNA embeddings on a plane, before and after (t-SNE)."""
+"""Text and DNA embeddings in two dimensions (t-SNE), before and after alignment."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def draw_embeddings(
     captions: Sequence[str],
     seed: int = 0,
 ) -> None:
-    """Draw one panel for each of ``dna``, each with the text and a t-SNE of its own, and write it as PNG.
+    """Write a PNG with a panel for each of ``dna``: its own t-SNE of these points and the text.
 
-    Distances between far groups and the size of a group mean little in such a picture; whether two kinds of points
-    mix is what it shows.
+    Distances between distant groups and the sizes of groups mean little in a t-SNE; what it shows is whether two kinds
+    of points mix.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Which vectors of a batch are held against the text, and what kind of DNA each is of."""
+"""Which vectors of a batch are compared with the text, and which kind of DNA each belongs to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from l2g_core.align.options import Points
 from l2g_core.model.l2g import masked_mean
 
-N_GROUPS = 5  # of DNA by its measured values, where there are no classes
+N_GROUPS = 5  # of DNA by its measured values, for tasks without classes
 
 
 def dna_points(
@@ -19,7 +19,7 @@ def dna_points(
     n_points: int,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n width"], Int[Tensor, " n"]]:
-    """At most ``n_points`` points drawn from a batch, and the row of the batch that each is of; padding is no point."""
+    """At most ``n_points`` points drawn from a batch, and for each the row of the batch; padding is left out."""
     n, length, _ = tokens.shape
     if points == "mean":
         found, owners = masked_mean(tokens, mask), torch.arange(n)
@@ -32,9 +32,9 @@ def dna_points(
 
 
 def label_groups(labels: Float[Tensor, "n targets"], task: str) -> Int[Tensor, " n"]:
-    """A label for each row, for discrepancies that need one: its class, or the fifth that its first value falls into.
+    """A label for each row, for discrepancies that need one: its class, or the quintile of its first value.
 
-    Rows whose first target was not measured are a group of their own.
+    Rows whose first target was not measured are a separate group, ``N_GROUPS``.
     """
     first = labels[:, 0]
     if task == "classification":

@@ -1,12 +1,12 @@
-"""Stage 2: pre-train the embedder on the task and, in the last third, towards text (paper section 2.4.2).
+"""Stage 2: pre-train the embedder on the task and, in the last third, towards text (paper, section 2.4.2).
 
     loss = alpha(epoch) * discrepancy(DNA points, text points) + beta * task loss
 
-The transformer is not run: the embedder has a linear head of its own on the mean of its tokens, which is thrown away.
-Where this differs from the reference implementation: of the epochs that align the one with the least loss on the
-validation split is kept (there: the last), gradients are clipped, the discrepancy is not computed while its weight is
-zero, and the learning rate stays until the alignment starts, to fall to zero at its end (there: times 0.2 at 40, 60
-and 80 % of the epochs).
+The transformer is not run: the embedder has its own linear head on the mean of its tokens, which is discarded.
+Differences from the reference implementation: of the epochs with alpha > 0, the one with the lowest validation loss is
+kept (there: the last), gradients are clipped, the discrepancy is not computed while its weight is zero, and the
+learning rate schedule is constant until the alignment starts and then falls to zero (there: times 0.2 at 40, 60 and
+80 % of the epochs).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def align(
     overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
-    """Pre-train the embedder of ``L2G(config)`` and write it to ``folder`` for stage 3.
+    """Pre-train the embedder of ``L2G(config)`` (paper, section 2.4.2) and write it to ``folder`` for stage 3.
 
     Parameters
     ----------
@@ -69,20 +69,26 @@ def align(
         Rows with splits ``train`` and ``val``; NaN labels do not count. Test rows are never read.
     text
         From ``text_reference``, of the same language model.
+    folder
+        Where ``embedder.safetensors``, ``align.json`` and ``embeddings.png`` are written.
+    device
+        Such as ``cpu`` or ``cuda:1``; None for the GPU if there is one.
     resume, overwrite
-        What to do where ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). A resumed
-        training continues from the last finished epoch; the result is that of an unbroken run.
+        What to do if ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). A resumed
+        training continues from the last finished epoch, with the result of an uninterrupted run.
+    shown
+        Show progress.
 
     Returns
     -------
-    The content of ``align.json``: options, config, text, losses and validation score per epoch, the MMD between
-    validation DNA and text before training, before the alignment (``task_only``) and after it, beside that between two
-    halves of the text (``text_itself``).
+    The content of ``align.json``: options, config, text, losses and validation score per epoch, and the MMD between
+    validation DNA and text before training, before the alignment (``task_only``) and after it, with that between two
+    halves of the text for comparison (``text_itself``).
 
     Raises
     ------
     InputError
-        The text is of another language model, ``folder`` holds unfinished or other work, training diverges,
+        The text is of another language model, ``folder`` holds unfinished or other work, training diverges (NaN loss),
         or the device's memory is too small.
     """
     options, folder = options or AlignOptions(), writable_folder(folder)
@@ -102,7 +108,7 @@ def align(
 
 
 def identity_of(config: L2GConfig, data: Labelled, text: TextReference, options: AlignOptions) -> Identity:
-    """What stage 2 depends on; how the transformer learns (``LATER``) is nothing to it."""
+    """What stage 2 depends on; settings that only matter in stage 3 (``LATER``) are left out."""
     model = {name: value for name, value in asdict(config).items() if name not in LATER}
     content = {"options": asdict(options), "config": model, "text": text.provenance,
                "data": {"sha256": data.sha256, "validation": data.split_source}}  # fmt: skip
@@ -110,7 +116,7 @@ def identity_of(config: L2GConfig, data: Labelled, text: TextReference, options:
 
 
 class _Aligner(EpochLoop):
-    """The state of one run, as it is stored after every epoch."""
+    """One pre-training: what the checkpoint stores after every epoch, and what is fixed."""
 
     NAME = "pre-training"
     model: L2G
@@ -124,8 +130,8 @@ class _Aligner(EpochLoop):
         model = L2G(replace(config, backbone_training="none")).to(device)
         if text.embeddings.shape[1] != model.width:
             raise InputError(
-                f"the text embeddings are {text.embeddings.shape[1]} wide and {config.backbone!r} is "
-                f"{model.width}; take both from one language model"
+                f"the text embeddings are {text.embeddings.shape[1]} wide, but {config.backbone!r} is "
+                f"{model.width} wide; use one language model for both"
             )
         check_lengths(data.data, model.shortest, model.longest)
         optimizer = torch.optim.SGD(
@@ -163,7 +169,7 @@ class _Aligner(EpochLoop):
             group["lr"] = self.options.learning_rate_in(epoch)
 
     def conclude(self, epoch: int, losses: list[tuple[float, float]]) -> dict[str, Any]:
-        """What the history tells of an epoch; a discrepancy is None where it does not count and is not computed."""
+        """An epoch's row of the history; the discrepancy is None while its weight is 0: then it is not computed."""
         if not np.isfinite(losses).all():
             raise InputError(f"NaN loss: the loss is not finite in epoch {epoch + 1}, training diverges; lower --lr")
         task, distance = np.array(losses).mean(axis=0).tolist()
@@ -196,12 +202,12 @@ class _Aligner(EpochLoop):
             self._save_embedder()
 
     def best(self) -> dict[str, Any]:
-        """The epoch that is kept: the least loss on the validation rows among those that align, or all if none does."""
+        """The epoch that is kept: the lowest validation loss among epochs with alpha > 0, or among all if none has."""
         aligned = [row for row in self.history if row["alpha"]]
         return min(aligned or self.history, key=lambda row: row["validation_loss"])
 
     def finish(self) -> None:
-        """Measure the embedder that was kept, draw it, and write the record."""
+        """Measure the embedder that was kept, draw its embeddings, and write the record."""
         from safetensors.torch import load_file
 
         self.model.load_state_dict(load_file(self.folder / EMBEDDER), strict=False)
@@ -212,7 +218,7 @@ class _Aligner(EpochLoop):
         write_json(self.folder / RECORD, self._record())
 
     def step(self, x: Float[Tensor, "batch 4 length"], rows: Int[Tensor, " batch"]) -> tuple[float, float]:
-        """One update; the task loss and the discrepancy (0 where it is not computed)."""
+        """One update; returns the task loss and the discrepancy (0 if it is not computed)."""
         self.optimizer.zero_grad(set_to_none=True)
         tokens, mask = self.model.embed(x, sequence_lengths(x))
         outputs = self.model.head(masked_mean(tokens, mask))

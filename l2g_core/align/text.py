@@ -1,7 +1,7 @@
 """Reference text as a language model reads it: token embeddings after the LayerNorm of its embedding layer.
 
-Tokens are drawn evenly over the tags of the corpus, and what was computed once is kept under the hash of everything
-that went into it: the corpus' bytes, the language model's embedding layer and tokenizer, the settings.
+Tokens are drawn evenly over the tags of the corpus. The result is cached under the hash of everything that it depends
+on: the bytes of the corpus, the language model's embedding layer and tokenizer, the settings.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from l2g_core.model.checkpoint import fingerprint
 from l2g_core.runs.files import atomic_write, file_sha256
 
 log = logging.getLogger(__name__)
-VOCABULARY_TAGS = 9  # as many tokens as the paper draws for the nine tags of CoNLL-2003
+VOCABULARY_TAGS = 9  # per_tag counts this many times: as many tokens as the paper draws for CoNLL-2003's nine tags
 FORMAT = 1  # of the cached files
 BATCH = 64
 
-Drawn = tuple[int, int, int | None]  # number of the tag, sentence, token (None: all that are not special)
+Drawn = tuple[int, int, int | None]  # index of the tag, of the sentence, of the token (None: all but special tokens)
 
 
 @dataclass(frozen=True)
 class TextReference:
-    """Points of a text in the language model's embedding space, each with the number of its tag in ``tags``."""
+    """Points of a text in the language model's embedding space, each with the index of its tag in ``tags``."""
 
     embeddings: Float[Tensor, "n width"]
     labels: Int[Tensor, " n"]
@@ -53,21 +53,30 @@ def text_reference(
     folder: str | Path | None = None,
     cache: str | Path | None = None,
 ) -> TextReference:
-    """The reference embeddings of a text under a language model, out of the cache if they were computed before.
+    """The reference embeddings of a text under a language model, from the cache if they were computed before.
 
     Parameters
     ----------
     backbone
-        Name or folder of the language model; ``pretrained`` False gives its embedding layer random weights.
+        Name, Hugging Face id or folder of the language model.
+    options
+        Which text, and which points of it.
+    pretrained
+        False gives the embedding layer random weights.
     folder
         Where the user keeps the corpora that have names.
     cache
         Where to keep texts and embeddings; the user's cache by default.
 
+    Returns
+    -------
+    TextReference
+        ``embeddings`` ``(n, width)`` and ``labels`` ``(n,)``, on the CPU.
+
     Raises
     ------
     InputError
-        The corpus has no tags or is not to be had, or the language model is not; says what to do.
+        The corpus has no tags, or corpus or language model cannot be found or fetched; the message says what to do.
     """
     options = options or TextOptions()
     if options.source == VOCABULARY and options.points == "mean":
@@ -114,9 +123,9 @@ def _computed(
 
 
 def draw(sentences: Sequence[Tokenized], options: TextOptions) -> tuple[tuple[str, ...], list[Drawn]]:
-    """For each tag ``per_tag`` points without replacement, by the seed: the tags, and the points in order of the text.
+    """Draw ``per_tag`` points of each tag without replacement; returns the tags, and the points in order of the text.
 
-    A sentence as a point has the tag that most of its tokens have, ``O`` only if none has another.
+    If points are sentences, each has the most frequent tag of its tokens, and ``O`` only if there is no other.
     """
     by_tag: dict[str, list[tuple[int, int | None]]] = {}
     for number, sentence in enumerate(sentences):
@@ -144,7 +153,7 @@ def _points(sentence: Tokenized, points: Points) -> Iterator[tuple[int | None, s
 
 @torch.no_grad()
 def embed(words: WordEmbeddings, sentences: Sequence[Tokenized], drawn: Sequence[Drawn]) -> Float[Tensor, "n width"]:
-    """The points' vectors, in the order of ``drawn``; only the sentences that hold one are run."""
+    """The points' vectors, in the order of ``drawn``; only sentences with a drawn point are run."""
     wanted: dict[int, list[int]] = {}
     for point, (_, sentence, _) in enumerate(drawn):
         wanted.setdefault(sentence, []).append(point)
@@ -181,7 +190,7 @@ def _store(file: Path, reference: TextReference) -> None:
 
 
 def _cached(file: Path) -> TextReference | None:
-    """What was stored, None where nothing was; a damaged file is computed anew, and said to be."""
+    """What was stored, or None; a damaged file counts as none, with a warning."""
     from safetensors import SafetensorError, safe_open
 
     if not file.exists():
@@ -191,6 +200,6 @@ def _cached(file: Path) -> TextReference | None:
             content = json.loads(stored.metadata()["reference"])
             embeddings, labels = stored.get_tensor("embeddings"), stored.get_tensor("labels")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        log.warning("%s: damaged (%s); computing it anew", file, error)
+        log.warning("%s: damaged (%s); computing it again", file, error)
         return None
     return TextReference(embeddings, labels, tuple(content["tags"]), content["provenance"])

@@ -1,4 +1,4 @@
-"""Words become tokens: sub-tokens with the tag of their word, or the words of a vocabulary."""
+"""From words to tokens: sub-tokens with the tag of their word, or the words of a vocabulary."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from l2g_core.align.corpora import Sentence
 from l2g_core.model.backbones import WordEmbeddings
 
-ROW = 32  # words of the vocabulary that stand in one row, so at positions as in a sentence
-PLACEHOLDER = re.compile(r"\[unused\d+\]|<?madeupword\d+>?|<unused\d+>")  # never trained, or never seen
+ROW = 32  # words of the vocabulary in one row, so that their positions are as in a sentence
+PLACEHOLDER = re.compile(r"\[unused\d+\]|<?madeupword\d+>?|<unused\d+>")  # tokens that were never trained or never seen
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Tokenized:
 
 
 def tokenized(words: WordEmbeddings, sentences: Sequence[Sentence]) -> Iterator[Tokenized]:
-    """Sub-tokens carry the tag of their word; those that continue a word that begins an entity are inside of it."""
+    """Sub-tokens have the tag of their word; after the first one of a word, ``B-`` becomes ``I-`` (inside)."""
     for start in range(0, len(sentences), 1000):
         some = sentences[start : start + 1000]
         encoded = words.tokenizer(
@@ -48,7 +48,7 @@ def _token_tags(word_ids: Sequence[int | None], tags: Sequence[str]) -> list[str
 
 
 def vocabulary(words: WordEmbeddings, n: int, seed: int) -> Iterator[Tokenized]:
-    """``n`` words of the vocabulary in random order, in rows as if they were sentences; ``word`` is their tag."""
+    """At most ``n`` words of the vocabulary in random order, in rows like sentences, all with the tag ``word``."""
     tokenizer = words.tokenizer
     special = set(tokenizer.all_special_ids)
     ids = sorted(i for text, i in tokenizer.get_vocab().items() if i not in special and not PLACEHOLDER.match(text))

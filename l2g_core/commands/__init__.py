@@ -1,4 +1,4 @@
-"""The commands of ``l2g``, one file each: the only place, with ``cli`` and ``console``, that knows click.
+"""The commands of ``l2g``, one file each: with ``cli`` and ``console`` the only place that uses click.
 
-Nothing heavy is imported until a command runs, so that ``l2g --help`` answers at once.
+Nothing slow is imported until a command runs, so that ``l2g --help`` answers at once.
 """

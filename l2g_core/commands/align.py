@@ -27,8 +27,8 @@ from l2g_core.model.embedders import EMBEDDERS
 
 @cloup.command()
 @data_options
-@output_options("Folder to write; stage 3's --start.")
-@click.option("--search", type=PATH, help="Folder of l2g search: take embedder and operators.")
+@output_options("Folder to write; give it to 'l2g finetune --start'.")
+@click.option("--search", type=PATH, help="Folder of 'l2g search': take embedder and operators from there.")
 @click.option("--embedder", type=click.Choice(list(EMBEDDERS)), help="[default: --search's, or unet]")
 @width_option
 @backbone_option
@@ -41,7 +41,7 @@ from l2g_core.model.embedders import EMBEDDERS
     default="vocabulary",
     show_default=True,
     help="Text to move towards: vocabulary (the language model's own words, no file needed), conll2003, jnlpba, or "
-    "a file with one word and its tag (O, B-PER, I-PER) a line and a blank line after each sentence.",
+    "a file with one word and its tag (O, B-PER, I-PER) per line and a blank line after each sentence.",
 )
 @click.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba.")
 @click.option("--per-tag", type=click.IntRange(1), default=350, show_default=True, help="Text tokens drawn per tag.")
@@ -82,19 +82,20 @@ from l2g_core.model.embedders import EMBEDDERS
 @device_option
 @click.pass_obj
 def align(shown: bool, table: Path, output: Path, **given: Any) -> None:
-    """Pre-train an embedder: learn the task, then look like text.
+    """Pre-train an embedder: learn the task, then resemble text (alignment, stage 2 of L2G).
 
-    A language model that has only seen text does more with DNA that arrives where words arrive. For the first two
-    thirds of the epochs the embedder learns TABLE (as for l2g finetune) alone; then it also moves its token vectors
-    towards the language model's word embeddings, without unlearning. The transformer is not run, so this is cheap.
+    A language model that has only seen text makes more of DNA whose embeddings lie where those of words do. For the
+    first two thirds of the epochs the embedder only learns the task of TABLE (as for l2g finetune); then it also moves
+    its token vectors towards the language model's word embeddings, while still learning the task. The transformer is
+    not run, so this is cheap.
 
     \b
         l2g align activity.tsv --output aligned --backbone minilm
         l2g finetune activity.tsv --output model --backbone minilm --start aligned
 
-    Writes embedder.safetensors (of the epochs that align the one with the least validation loss), align.json
-    (settings, losses and scores per epoch, the discrepancy before and after) and embeddings.png (DNA among text,
-    before and after). The test split is not read.
+    Writes embedder.safetensors (of the epochs that align, the one with the lowest validation loss), align.json
+    (settings, losses and scores per epoch, the discrepancy before and after) and embeddings.png (DNA and text, before
+    and after). The test split is not read.
     """
     from l2g_core.align.options import TextOptions
     from l2g_core.align.stage import align as train
@@ -165,12 +166,12 @@ def _task(table: Path, given: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def searched(folder: Path | None, embedder: str | None) -> tuple[str, tuple[tuple[int, int], ...] | None]:
-    """Embedder and operators that stage 1 found; without its folder those asked for, with the family's operators.
+    """Embedder and operators that stage 1 found; without its folder, the embedder asked for with default operators.
 
     Raises
     ------
     InputError
-        There is no finished search, or it found another embedder than the one asked for.
+        There is no finished search, or it found an embedder other than the one asked for.
     """
     from l2g_core.errors import InputError
     from l2g_core.search.result import read_search

@@ -1,4 +1,4 @@
-"""``l2g datasets`` and ``l2g fetch``. Imports nothing heavy: ``l2g --help`` reads this file."""
+"""``l2g datasets`` and ``l2g fetch``. Imports nothing slow: ``l2g --help`` reads this file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ COLUMNS = ("name", "task", "metric", "length", "rows", "here", "source", "licenc
 
 @click.command()
 def datasets() -> None:
-    """List the data sets that commands take by name, separated by tabs.
+    """List the data sets that have names, as a table separated by tabs.
 
-    'length' is the longest sequence (bp), 'here' says whether its files were fetched. Commands that take TABLE take
-    these names too, with --data-dir for a folder of your own.
+    'length' is the longest sequence (bp), 'here' says whether its files have been fetched. Wherever a command takes
+    TABLE, it takes these names too, with --data-dir for your own folder.
     """
     from l2g_core.datasets.catalogue import DATASETS
     from l2g_core.datasets.fetch import is_here
@@ -32,13 +32,13 @@ def datasets() -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--data-dir", type=PATH, help="Folder to put it in.  [default: the cache, where it is found]")
-@click.option("--address", help="Take the files from below this address instead of their publisher's.")
+@click.option("--data-dir", type=PATH, help="Folder to put it in.  [default: the cache, where commands look for it]")
+@click.option("--address", help="Download the files from below this URL instead of the publisher's.")
 @click.pass_obj
 def fetch(shown: bool, name: str, data_dir: Path | None, address: str | None) -> None:
-    """Fetch the data set NAME; an interrupted download goes on where it broke off.
+    """Download the data set NAME; an interrupted download is resumed where it stopped.
 
-    SHA256SUMS beside the files records their hashes; files that differ from it are refused, then and later.
+    SHA256SUMS beside the files records their hashes; files that differ from it are refused, now and later.
     """
     from l2g_core.console import writable_folder
     from l2g_core.datasets.catalogue import named

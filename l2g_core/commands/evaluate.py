@@ -1,4 +1,4 @@
-"""``l2g evaluate`` and ``l2g export``: how good a checkpoint is on labelled sequences, as figures and as a picture."""
+"""``l2g evaluate`` and ``l2g export``: how good a checkpoint is on labelled sequences, as scores and as a picture."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 evaluation_options = together(
     click.option("--model", required=True, type=PATH, help="Checkpoint folder."),
     click.option(
-        "--table", required=True, type=PATH, help="Sequences and labels, or a data set's name, as for finetune."
+        "--table", required=True, type=PATH, help="Sequences and labels, or a data set's name, as for l2g finetune."
     ),
-    click.option("--data-dir", type=PATH, help="Where --table names a data set: the folder or file that has it."),
+    click.option("--data-dir", type=PATH, help="If --table is a data set's name: the folder or file that has it."),
     click.option("--split", type=click.Choice(["train", "val", "test", "all"]), default="test", show_default=True),
     click.option("--metric", help="pcc, mcc, f1, accuracy, auroc, ...  [default: the task's own]"),
     click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
@@ -30,7 +30,7 @@ evaluation_options = together(
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Drew the validation split, if the table has none.",
+        help="The seed that drew the validation split, if the table has none.",
     ),
     device_option,
     overwrite_option,
@@ -71,10 +71,10 @@ def _print_scores(found: dict[str, Any]) -> None:
 )
 @click.pass_obj
 def export(shown: bool, output: Path, overwrite: bool, **given: Any) -> None:
-    """Set predictions beside what was observed, as a picture or as a table.
+    """Compare predictions with observed values, as a picture or as a table.
 
     \b
-    Regression: predicted over observed, a panel per target.
+    Regression: predicted against observed, a panel per target.
     Classification: the confusion matrix.
     Several labels per sequence: ROC curves.
     """
@@ -93,7 +93,7 @@ def export(shown: bool, output: Path, overwrite: bool, **given: Any) -> None:
 
 @dataclass(frozen=True)
 class _Question:
-    """A model and the rows that it is to be scored on."""
+    """A model and the rows to score it on."""
 
     folder: Path
     network: SequenceModel

@@ -1,4 +1,4 @@
-"""``l2g experiments``. Imports nothing heavy: ``l2g --help`` reads this file."""
+"""``l2g experiments``. Imports nothing slow: ``l2g --help`` reads this file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import click
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated.")
+@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
 def experiments(name: str | None, flags: tuple[str, ...]) -> None:
-    """List the experiments of the paper and the small ones; with a NAME (or a TOML file), show it whole.
+    """List the experiments of the paper and the small ones; with a NAME (or a TOML file), show one in full.
 
-    The list has name, data set, the paper's score and what it is, separated by tabs. What is shown for one is every
-    setting as it would be run: the file, what its data set says, and the defaults. Save it, change it, run it.
+    The list has name, data set, the paper's score and a description, separated by tabs. For one experiment, every
+    setting (hyperparameter) is shown as it would be run: from its file, its data set, and the defaults. Save it, change
+    it, run it.
     """
     if name is not None:
         from l2g_core.experiments.resolve import resolve

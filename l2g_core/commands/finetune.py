@@ -63,21 +63,24 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 @data_options
 @cloup.option_group(
     "Model",
-    cloup.option("--search", type=PATH, help="Folder of 'l2g search': embedder and operators from there."),
-    cloup.option("--start", type=PATH, help="Folder of 'l2g align': the embedder with its weights from there."),
+    cloup.option("--search", type=PATH, help="Folder of 'l2g search': take embedder and operators from there."),
+    cloup.option("--start", type=PATH, help="Folder of 'l2g align': take the embedder and its weights from there."),
     cloup.option("--embedder", type=click.Choice(list(EMBEDDERS)), default="unet", show_default=True),
     width_option,
     backbone_option,
     layers_option,
     weights_option,
     tokens_option,
-    cloup.option("--position-embeddings", is_flag=True, help="Add the language model's own to the tokens."),
+    cloup.option(
+        "--position-embeddings", is_flag=True, help="Add the language model's position embeddings to the tokens."
+    ),
     cloup.option(
         "--backbone-training",
         type=click.Choice(get_args(Training)),
         default="full",
         show_default=True,
-        help="lora: low-rank adapters only; none: leave the language model out.",
+        help="full: train all of the language model; lora: low-rank adapters only; frozen: nothing of it; none: leave "
+        "it out.",
     ),
     cloup.option("--lora-rank", type=click.IntRange(1), default=8, show_default=True),
     dropout_option,
@@ -103,7 +106,7 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
     cloup.option(
         "--warmup-epochs",
         type=click.FloatRange(0),
-        help="Epochs until the learning rate is at its peak; then it falls to 0.  [default: a fifth, at most 5]",
+        help="Learning rate schedule: epochs of linear warm-up; then linear decay to 0.  [default: a fifth, at most 5]",
     ),
     cloup.option("--weight-decay", type=click.FloatRange(0), default=1e-5, show_default=True),
     cloup.option(
@@ -111,12 +114,14 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
         type=click.FloatRange(0),
         default=1.0,
         show_default=True,
-        help="Gradient clipping: the largest norm; 0 for none.",
+        help="Gradient clipping: largest norm; 0 for none.",
     ),
     cloup.option("--augment/--no-augment", default=True, help="Shift by up to 3 bp and reverse-complement at random."),
-    cloup.option("--metric", help="Choose the epoch by it: pcc, mcc, f1, accuracy, auroc.  [default: the task's own]"),
     cloup.option(
-        "--patience", type=click.IntRange(1), help="Early stopping: after this many epochs without a better score."
+        "--metric", help="Select the best epoch by pcc, mcc, f1, accuracy or auroc.  [default: the task's own]"
+    ),
+    cloup.option(
+        "--patience", type=click.IntRange(1), help="Early stopping: stop after this many epochs without a better score."
     ),
     seed_option,
 )
@@ -126,7 +131,7 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
     cloup.option(
         "--precision",
         type=click.Choice(get_args(Precision)),
-        help="Of the training step.  [default: bf16 on a GPU that has it, fp32 elsewhere]",
+        help="Mixed precision of the training step.  [default: bf16 on a GPU that supports it, fp32 elsewhere]",
     ),
     cloup.option("--compile", is_flag=True, help="Compile the model first (torch.compile)."),
 )
@@ -183,6 +188,6 @@ def _options(given: dict[str, Any]) -> FinetuneOptions:
 
 
 def _chosen(ctx: click.Context) -> set[str]:
-    """The model's settings that were asked for on the command line."""
+    """The model's settings that were given on the command line."""
     asked = click.core.ParameterSource.COMMANDLINE
     return {field for option, field in SETTINGS.items() if ctx.get_parameter_source(option) is asked}

@@ -1,4 +1,4 @@
-"""Options that the commands of ``l2g`` share. Imports nothing heavy: ``l2g --help`` reads this file."""
+"""Options that the commands of ``l2g`` share. Imports nothing slow: ``l2g --help`` reads this file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ data_options = together(
         cloup.option(
             "--data-dir",
             type=PATH,
-            help="Where TABLE is a data set's name: the folder or file that has it.  [default: the cache]",
+            help="If TABLE is a data set's name: the folder or file that has it.  [default: the cache]",
         ),
         cloup.option("--targets", help="Columns to learn, comma-separated.  [default: every numeric column]"),
         cloup.option(
@@ -44,7 +44,7 @@ backbone_option = cloup.option(
 )
 dropout_option = cloup.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
 layers_option = cloup.option(
-    "--layers", type=click.IntRange(1), help="Keep only the first layers of the language model."
+    "--layers", type=click.IntRange(1), help="Keep only this many of the language model's layers, from the first."
 )
 weights_option = cloup.option(
     "--weights", type=click.Choice(["pretrained", "random"]), default="pretrained", show_default=True
@@ -56,7 +56,7 @@ seed_option = cloup.option("--seed", type=click.IntRange(0), default=0, show_def
 
 
 def output_options(help_text: str) -> Callable:
-    """``--output`` and what to do where something lies in it already."""
+    """``--output`` and what to do if it exists already."""
     return cloup.option_group(
         "Output",
         cloup.option("--output", required=True, type=PATH, help=help_text),
@@ -66,7 +66,7 @@ def output_options(help_text: str) -> Callable:
 
 
 def open_labelled(table: Path, given: dict[str, Any]) -> Labelled:
-    """Open what was asked for; fills in the task (and a metric that was not given), which a data set knows."""
+    """Open what was asked for; puts the data set's task (and metric, if none was given) into ``given``."""
     from l2g_core.datasets import open_dataset
 
     targets = given["targets"].split(",") if given["targets"] else None
@@ -78,7 +78,7 @@ def open_labelled(table: Path, given: dict[str, Any]) -> Labelled:
 
 
 def print_scores(metrics: dict[str, Any]) -> None:
-    """Validation and test scores, a line per target: split, target, metric, score."""
+    """Print validation and test scores, a line per target: split, target, metric, score."""
     for split in ("val", "test"):
         for target, score in metrics.get(split, {}).items():
             click.echo(f"{split}\t{target}\t{metrics['metric']}\t{'undefined' if score is None else f'{score:.4f}'}")

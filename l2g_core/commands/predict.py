@@ -12,7 +12,7 @@ from l2g_core.console import PATH, device_option, overwrite_option, progress, re
 @click.command()
 @click.option("--model", required=True, type=PATH, help="Checkpoint folder.")
 @click.option("--fasta", required=True, type=PATH, help="Sequences, plain or gzipped.")
-@click.option("--output", required=True, type=PATH, help="TSV to write: id, one column per target.")
+@click.option("--output", required=True, type=PATH, help="TSV to write: id, and one column per target.")
 @click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True)
 @device_option
 @overwrite_option

@@ -1,4 +1,4 @@
-"""``l2g search``. Imports nothing heavy: ``l2g --help`` reads this file."""
+"""``l2g search``. Imports nothing slow: ``l2g --help`` reads this file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from l2g_core.commands.options import (
     seed_option,
     width_option,
 )
-from l2g_core.console import device_option, writable_folder
+from l2g_core.console import device_option, result, writable_folder
 from l2g_core.model.embedders import EMBEDDERS
 from l2g_core.search.space import SPACES
 
@@ -28,7 +28,7 @@ from l2g_core.search.space import SPACES
 @click.option(
     "--embedder",
     type=click.Choice(list(EMBEDDERS)),
-    help="Search this family.  [default: the best after one epoch of each]",
+    help="Search this family.  [default: the best after training each for one epoch]",
 )
 @click.option("--skip-choice", is_flag=True, help="Search unet, the default family, without trying the others.")
 @width_option
@@ -48,20 +48,30 @@ from l2g_core.search.space import SPACES
     help="Share of the training batches in each epoch.",
 )
 @click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True)
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True, help="Of the weights.")
 @click.option(
-    "--logit-lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True, help="Of the logits."
+    "--lr",
+    type=click.FloatRange(0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Learning rate of the weights.",
+)
+@click.option(
+    "--logit-lr",
+    type=click.FloatRange(0, min_open=True),
+    default=0.05,
+    show_default=True,
+    help="Learning rate of the logits.",
 )
 @seed_option
 @device_option
 @click.pass_obj
 def search(shown: bool, table: Path, output: Path, **given: Any) -> None:
-    """Find the CNN that reads this DNA best (stage 1 of L2G).
+    """Find the CNN that reads this DNA best: architecture search, stage 1 of L2G.
 
-    TABLE is as for l2g finetune. Each embedder family is trained for one epoch, and of the one with the best
-    validation score every convolution is searched for its kernel size and dilation. The result is search.json (for
-    --search of the later stages) and a picture of the search, search.svg. A finished search with the same settings
-    and data is not repeated.
+    TABLE is as for l2g finetune. Each embedder family is trained for one epoch; for the one with the best validation
+    score, the kernel size and dilation of every convolution are searched. The result is search.json (for --search of
+    the later stages) and a picture of the search, search.svg. A finished search with the same settings and data is
+    not repeated.
     """
     from l2g_core.evaluation.labels import output_names
     from l2g_core.model.config import L2GConfig

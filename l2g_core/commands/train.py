@@ -1,4 +1,4 @@
-"""``l2g train``: an experiment from data to checkpoint. Imports nothing heavy: ``l2g --help`` reads this file."""
+"""``l2g train``: an experiment from data to checkpoint. Imports nothing slow: ``l2g --help`` reads this file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from l2g_core.console import PATH, device_option, result
 @click.argument("experiment")
 @cloup.option_group(
     "Experiment",
-    cloup.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; repeatable."),
+    cloup.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
     cloup.option(
-        "--seed", type=click.IntRange(0), help="Of every stage and of drawn splits.  [default: the experiment's]"
+        "--seed", type=click.IntRange(0), help="Seed of every stage and of drawn splits.  [default: the experiment's]"
     ),
 )
 @cloup.option_group(
@@ -27,7 +27,7 @@ from l2g_core.console import PATH, device_option, result
     ),
     cloup.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba."),
 )
-@output_options("Folder to write: search/, align/, model/ (the checkpoint).")
+@output_options("Folder to write: search/, align/, and model/ (the checkpoint).")
 @click.option("--tensorboard", is_flag=True, help="Write event files of the fine-tuning to OUTPUT/model/events.")
 @device_option
 @click.pass_obj
@@ -44,10 +44,10 @@ def train(
     resume: bool,
     overwrite: bool,
 ) -> None:
-    """Train a model in all three stages, as EXPERIMENT says.
+    """Train a model in all three stages, with the settings of EXPERIMENT.
 
-    EXPERIMENT is a name out of 'l2g experiments' or a TOML file; OUTPUT/experiment.toml is what was run, whole. A
-    stage that is finished is not repeated unless what it depends on has changed.
+    EXPERIMENT is a name from 'l2g experiments' or a TOML file; OUTPUT/experiment.toml has every setting that was run.
+    A stage that is finished is not repeated unless something that it depends on has changed.
 
     \b
         l2g train deepstarr --output runs/deepstarr --set model.backbone=roberta-large

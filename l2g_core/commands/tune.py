@@ -1,4 +1,4 @@
-"""``l2g tune``. Imports nothing heavy: ``l2g --help`` reads this file."""
+"""``l2g tune``. Imports nothing slow: ``l2g --help`` reads this file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,28 @@ if TYPE_CHECKING:
 @click.argument("experiment")
 @click.option("--output", required=True, type=PATH, help="Folder to write: best.toml, trials.tsv, tune.json, trials/.")
 @click.option("--trials", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--max-epochs", type=click.IntRange(1), help="Of fine-tuning, in a trial.  [default: the experiment's]")
-@click.option("--grace-epochs", type=click.IntRange(1), help="Stop no trial before.  [default: the warm-up]")
 @click.option(
-    "--reduction", type=click.IntRange(2), default=2, show_default=True, help="One trial in so many goes on each time."
+    "--max-epochs", type=click.IntRange(1), help="Epochs of fine-tuning in a trial.  [default: the experiment's]"
 )
-@click.option("--cpus-per-trial", type=click.IntRange(1), default=1, show_default=True, help="Threads of each.")
-@click.option("--gpus-per-trial", type=click.FloatRange(0), help="0.5: two share one.  [default: 1 if there is one]")
+@click.option(
+    "--grace-epochs", type=click.IntRange(1), help="Stop no trial before this many epochs.  [default: the warm-up]"
+)
+@click.option(
+    "--reduction",
+    type=click.IntRange(2),
+    default=2,
+    show_default=True,
+    help="At each decision, one trial in this many continues.",
+)
+@click.option("--cpus-per-trial", type=click.IntRange(1), default=1, show_default=True, help="Threads per trial.")
+@click.option(
+    "--gpus-per-trial", type=click.FloatRange(0), help="With 0.5, two trials share one.  [default: 1 if there is one]"
+)
 @click.option("--data-dir", type=PATH, help="Folder or file that has the data.  [default: where 'l2g fetch' puts it]")
 @click.option("--text-dir", type=PATH, help="Where you keep conll2003 or jnlpba.")
-@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated.")
-@click.option("--seed", type=click.IntRange(0), help="Of draws, stages and splits.  [default: the experiment's]")
-@click.option("--resume", is_flag=True, help="Continue where a tuning was interrupted; with more --trials, add some.")
+@click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of draws, stages and splits.  [default: the experiment's]")
+@click.option("--resume", is_flag=True, help="Continue an interrupted tuning; with more --trials, add some.")
 @overwrite_option
 @click.pass_obj
 def tune(
@@ -49,11 +59,11 @@ def tune(
     resume: bool,
     overwrite: bool,
 ) -> None:
-    """Find good learning rates, dropout, weight decay, alpha and tokens for EXPERIMENT.
+    """Find good hyperparameters for EXPERIMENT: learning rates, dropout, weight decay, alpha and tokens.
 
-    EXPERIMENT is a name out of 'l2g experiments', a TOML file, or a table. Trials are compared on the validation rows
-    and the poor ones stopped early (ASHA, on Ray Tune); trial 0 has the experiment's own settings. Needs the extra
-    [ray]. Then train the best:
+    EXPERIMENT is a name from 'l2g experiments', a TOML file, or a table. Trials are compared on the validation rows,
+    and poor ones are stopped early (ASHA, on Ray Tune); trial 0 has the experiment's own settings. Needs the extra
+    [ray]. Then train with the best settings:
 
     \b
         l2g tune tata-small --output tuned
@@ -75,7 +85,7 @@ def tune(
 
 
 def _experiment(experiment: str, flags: tuple[str, ...], **overrides: int | str | None) -> Experiment:
-    """Of this name or file; a table or the name of a data set makes one of its own, all else by default."""
+    """The experiment of this name or file; for a table or a data set's name, one on it with default settings."""
     import tomli_w
 
     from l2g_core.datasets import DATASETS

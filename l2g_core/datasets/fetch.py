@@ -78,7 +78,7 @@ def _fetch_file(file: File, folder: Path, address: str, entry: Entry, shown: boo
     log.info("fetching %s", address)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _download(address, partial, file.path, shown)
+        download(address, partial, file.path, shown)
     except (
         OSError,
         ValueError,
@@ -100,7 +100,7 @@ def _fetch_file(file: File, folder: Path, address: str, entry: Entry, shown: boo
     record(folder, {file.path: found})
 
 
-def _download(address: str, partial: Path, what: str, shown: bool) -> None:
+def download(address: str, partial: Path, what: str, shown: bool = True) -> None:
     """Stream into a file that may have the beginning already (HTTP range request).
 
     ``If-Range`` makes the server send the complete file if it has changed since; servers without range support do so

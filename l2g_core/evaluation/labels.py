@@ -62,7 +62,7 @@ def check_metric(metric: str | None, task: str) -> None:
     """
     if metric is not None and METRIC_TASK.get(metric) != task:
         fitting = ", ".join(name for name in METRICS if METRIC_TASK[name] == task)
-        raise InputError(f"--metric {metric} is not for {task}; for it there is {fitting}")
+        raise InputError(f"--metric {metric} is not for {task}; choose from {fitting}")
 
 
 def check_labels(data: Labelled, task: str, n_outputs: int) -> None:

@@ -1,4 +1,4 @@
-"""The sections of an experiment, each a dataclass beside the code that it configures; and the data's own."""
+"""The sections of an experiment, each a dataclass beside the code that it configures; and that of the data."""
 
 from __future__ import annotations
 
@@ -26,9 +26,20 @@ SECTIONS = {
 class DataOptions:
     """What to learn from.
 
-    ``name``: a data set, or the path of a table. ``data_dir``: its folder; where ``l2g fetch`` puts it when None.
-    ``targets``: measured values, all when None. ``seed`` draws the splits that the source lacks. ``sha256``: refuse
-    other data than these. ``rows``: learn from, select and test by at most so many rows of each split, drawn by seed.
+    Attributes
+    ----------
+    name
+        A data set, or the path of a table.
+    data_dir
+        Its folder; None for where ``l2g fetch`` puts it.
+    targets
+        The columns to learn; None for all.
+    seed
+        Draws the splits that the source lacks, and ``rows``.
+    rows
+        Use at most this many rows of each split, drawn at random.
+    sha256
+        Refuse data with another hash.
     """
 
     name: str = ""
@@ -41,7 +52,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class StageOptions:
-    """Which of the stages before fine-tuning to run."""
+    """Which of the stages before fine-tuning to run: architecture search, alignment."""
 
     search: bool = True
     align: bool = True
@@ -53,19 +64,19 @@ def open_data(options: DataOptions) -> Labelled:
     Raises
     ------
     InputError
-        As `open_dataset`; or the data are not those whose hash the experiment names.
+        As `open_dataset`; or the data do not have the hash that the experiment gives.
     """
     data = open_dataset(options.name, data_dir=options.data_dir, targets=options.targets, seed=options.seed)
     if options.sha256 is not None and data.sha256 != options.sha256.lower():
         raise InputError(
-            f"{data.data.source}: has sha256 {data.sha256}, the experiment is about {options.sha256}; use the same "
-            "data, or take sha256 out of [data]"
+            f"{data.data.source}: has sha256 {data.sha256}, the experiment is for {options.sha256}; use the same "
+            "data, or delete sha256 from [data]"
         )
     return data if options.rows is None else at_most(data, options.rows, options.seed)
 
 
 def at_most(data: Labelled, rows: int, seed: int) -> Labelled:
-    """At most so many rows of each split, drawn at random by seed, in their order; ``split_source`` says so."""
+    """At most ``rows`` rows of each split, drawn at random by ``seed``, in their order; noted in ``split_source``."""
     generator = np.random.default_rng(seed)
     kept: list[int] = []
     for split in ("train", "val", "test"):
@@ -82,7 +93,7 @@ def options_class(section: str) -> type:
 
 
 def settings(section: str) -> dict[str, tuple[Any, Any]]:
-    """Each key of a section: its type and its default. Fields without a default come from the data, not from here."""
+    """Each key of a section: its type and its default. Fields without a default are not keys: the data gives them."""
     kind = options_class(section)
     types = get_type_hints(kind)
     return {f.name: (types[f.name], f.default) for f in fields(kind) if f.default is not MISSING}

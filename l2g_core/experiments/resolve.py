@@ -1,4 +1,4 @@
-"""From defaults, data set, TOML file and flags to what is run; later ones win, unknown keys are refused."""
+"""From defaults, data set, TOML file and flags to what is run; later ones override, unknown keys are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ STAGES = ("search", "align", "finetune")
 class Experiment:
     """What to run: every key of every section.
 
-    ``given`` are those that file or flags named. ``paper``: the paper's score per target, if it is in there.
+    Attributes
+    ----------
+    name, about
+        Of the file, without ``.toml``; and its description.
+    paper
+        The paper's score per target, if it has one.
+    sections
+        Section to key to value, including defaults.
+    given
+        Only what file or flags set.
     """
 
     name: str
@@ -33,11 +42,11 @@ class Experiment:
     given: Settings
 
     def options(self, section: str) -> Any:
-        """The options of one section; of ``model`` use `model_config`, for its targets come from the data."""
+        """The options of one section; for ``model`` use `model_config`, because its targets come from the data."""
         return options_class(section)(**self.sections[section])
 
     def model_config(self, targets: tuple[str, ...], sequence_length: int) -> Any:
-        """The architecture for these data."""
+        """The ``L2GConfig`` for these data; ``sequence_length`` is their longest sequence (bp)."""
         return options_class("model")(targets=targets, sequence_length=sequence_length, **self.sections["model"])
 
     def open_data(self) -> Labelled:
@@ -48,16 +57,16 @@ class Experiment:
 
 
 def resolve(experiment: str | Path, flags: Iterable[str] = (), **overrides: Any) -> Experiment:
-    """Put an experiment together.
+    """Read an experiment, with defaults filled in and flags applied.
 
     Parameters
     ----------
     experiment
         Its name, or the path of a TOML file.
     flags
-        ``SECTION.KEY=VALUE``, the value as in TOML; quotes around texts may be left out.
+        ``SECTION.KEY=VALUE``, the value as in TOML; quotes around strings may be left out.
     overrides
-        Keys that several sections have, such as ``seed``: set in each of them that has it, unless None.
+        Keys that several sections have, such as ``seed``: set in every section that has the key, unless None.
 
     Raises
     ------
@@ -78,7 +87,7 @@ def resolve(experiment: str | Path, flags: Iterable[str] = (), **overrides: Any)
     found = Experiment(path.stem, about, paper, _merged(defaults, _of_dataset(name), given), given)
     for section in SECTIONS:
         if section != "model":
-            found.options(section)  # says now what does not go together, not after an hour
+            found.options(section)  # refuses settings that contradict each other now, not after an hour
     return found
 
 
@@ -101,7 +110,7 @@ def _of_flags(flags: Iterable[str]) -> Settings:
 
 
 def _of_dataset(name: str) -> Settings:
-    """What a data set says of itself: its task, and the paper's metric."""
+    """What the data set determines: its task, and the paper's metric."""
     if name not in DATASETS:
         return {}
     entry = DATASETS[name]
@@ -130,7 +139,7 @@ def _checked(content: Mapping[str, Any], where: str) -> Settings:
 def _hint(section: str, key: str) -> str:
     elsewhere = [other for other in SECTIONS if other != section and key in settings(other)]
     if elsewhere:
-        return f"; it belongs into {' or '.join(f'[{other}]' for other in elsewhere)}"
+        return f"; it belongs in {' or '.join(f'[{other}]' for other in elsewhere)}"
     return _meant(key, settings(section)) or f"; it has {_list(settings(section))}"
 
 
@@ -144,7 +153,7 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _merged(*layers: Settings) -> Settings:
-    """Section by section, key by key; later layers win."""
+    """Section by section, key by key; later layers override."""
     sections = {section for layer in layers for section in layer}
     merged: Settings = {section: {} for section in SECTIONS if section in sections}
     for layer in layers:

@@ -1,7 +1,7 @@
-"""The three stages of an experiment in one go: architecture search, alignment, fine-tuning.
+"""The three stages of an experiment in one run: architecture search, alignment, fine-tuning.
 
-Each stage has a folder of its own (``search/``, ``align/``, ``model/``). A stage that is finished and depends on the
-same settings, data and predecessors is not repeated.
+Each stage has its own folder (``search/``, ``align/``, ``model/``). A stage that is finished and depends on the same
+settings, data and predecessors is not repeated.
 """
 
 from __future__ import annotations
@@ -67,13 +67,19 @@ def train(
 
     Parameters
     ----------
+    device
+        Such as ``cpu`` or ``cuda:1``; None for the GPU if there is one.
     resume, overwrite
-        What to do where ``folder`` holds an unfinished or another experiment (the rule of `l2g_core.runs.identity`).
+        What to do if ``folder`` holds an unfinished or another experiment (the rule of `l2g_core.runs.identity`).
         A stage whose own settings, data and predecessors are the same is never repeated.
+    shown
+        Show progress.
+    tensorboard
+        Write event files of the fine-tuning to ``folder/model/events``.
     text_dir
-        Where the corpora that stage 2 knows by name are.
+        The folder of the corpora that stage 2 knows by name.
     test
-        Score the test rows at the end; otherwise no stage is given them.
+        Score the test rows at the end; if False, no stage sees them.
     each_epoch
         Called with the history of the fine-tuning so far, after each of its epochs.
 
@@ -84,10 +90,10 @@ def train(
     Raises
     ------
     InputError
-        Whatever the stages refuse; or ``folder`` holds an unfinished or another experiment.
+        A stage refuses something; or ``folder`` holds an unfinished or another experiment.
     """
     data = experiment.open_data()
-    config = config_of(experiment, data)  # with the test rows: the longest sequence may be one of them
+    config = config_of(experiment, data)  # from all rows: the longest sequence may be a test row
     folder = writable_folder(folder)
     text = None if text_dir is None else Path(text_dir)
     rows = data if test else without_test(data)
@@ -115,7 +121,7 @@ def search_only(
     overwrite: bool = False,
     shown: bool = True,
 ) -> Path:
-    """Run stage 1 of an experiment unless it was finished before; its folder. Test rows are not read."""
+    """Run stage 1 of an experiment unless it was finished before; returns its folder. Test rows are not used."""
     data = experiment.open_data()
     config = config_of(experiment, data)
     context = Context(experiment, without_test(data), config, writable_folder(folder), device, resume, overwrite, shown)
@@ -129,7 +135,7 @@ def without_test(data: Labelled) -> Labelled:
 
 
 def identity_of(experiment: Experiment, data: Labelled) -> Identity:
-    """What an experiment is; where its data lie does not count, their content does."""
+    """What an experiment depends on; the content of its data counts, their location does not."""
     content = {name: dict(values) for name, values in experiment.sections.items()}
     content["data"] = {k: v for k, v in content["data"].items() if k not in ("data_dir", "name")}
     return Identity("l2g train", content | {"rows": {"sha256": data.sha256, "splits": data.split_source}})
@@ -148,7 +154,7 @@ def _search(context: Context) -> None:
 
     options = context.experiment.options("search")
     if options.embedder is None and "embedder" in context.experiment.given.get("model", {}):
-        options = replace(options, embedder=context.config.embedder)  # the family is settled: search its operators
+        options = replace(options, embedder=context.config.embedder)  # the family was given: search only its operators
     search(
         context.data, context.config, context.of("search"), options,
         device=context.device, resume=context.resume, overwrite=context.overwrite, shown=context.shown,
@@ -156,7 +162,7 @@ def _search(context: Context) -> None:
 
 
 def text_options(experiment: Experiment) -> TextOptions:
-    """What DNA is held against in stage 2: the same kind of points as of DNA, unless another was asked for."""
+    """What DNA is compared with in stage 2: the same kind of points as of DNA, unless the experiment sets another."""
     text = experiment.options("text")
     if "points" in experiment.given.get("text", {}):
         return text

@@ -1,4 +1,4 @@
-"""Values out of TOML and the command line, checked against the types of the dataclasses that take them."""
+"""Values from TOML and the command line, checked against the types of the dataclasses that take them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from l2g_core.errors import InputError
 
-NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string in quotes"}
 
 
 def converted(value: Any, kind: Any, where: str) -> Any:
-    """The value as ``kind`` has it: lists become tuples, whole numbers may stand for real ones.
+    """The value as type ``kind``: lists become tuples, and a whole number may be given for a float.
+
+    Parameters
+    ----------
+    where
+        File, section and key, for the message.
 
     Raises
     ------
     InputError
-        It is of another type, not among the choices, or negative. ``where`` names file, section and key.
+        It is of another type, not among the choices, or negative.
     """
     try:
         return _as(value, kind)
@@ -26,7 +31,7 @@ def converted(value: Any, kind: Any, where: str) -> Any:
 
 
 def parsed(text: str) -> Any:
-    """A value from the command line: TOML where it is, else the text itself."""
+    """A value from the command line: parsed as TOML if that is possible, else the text itself."""
     try:
         found = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
@@ -35,7 +40,7 @@ def parsed(text: str) -> Any:
 
 
 def described(kind: Any) -> str:
-    """What a key takes, in words."""
+    """The values that a key takes, in words."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return " or ".join(map(repr, arguments))

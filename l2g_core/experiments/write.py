@@ -1,4 +1,4 @@
-"""The resolved experiment as TOML: what was run, whole; and it runs again."""
+"""The resolved experiment as TOML: everything that was run, in a file that can be run again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "experiment.toml"
 
 
 def as_toml(experiment: Experiment) -> str:
-    """Every key of every section. TOML has no "nothing": a key that is not there has it, as by default."""
+    """Every key of every section. TOML has no null: a key that is None is left out, which means None again."""
     import tomli_w
 
     head: dict[str, Any] = {ABOUT: experiment.about} | ({PAPER: experiment.paper} if experiment.paper else {})

@@ -12,14 +12,36 @@ STATE = "training.safetensors"  # what it resumes from
 
 @dataclass(frozen=True)
 class FinetuneOptions:
-    """How to train; the defaults are the paper's (Table 15).
+    """Hyperparameters of fine-tuning; the defaults are the paper's (Table 15).
 
-    ``learning_rate`` is the language model's. What starts from nothing here (embedder, projection, head, low-rank
-    adapters) learns at ``new_learning_rate``: without stage 2 the paper's 1e-5 would not move it.
-    ``clip``: largest global norm of the gradients; 0 leaves them alone.
-    ``metric``: the score to select by on the validation split; the task's own when None.
-    ``patience``: stop after so many epochs without a better score; None trains all epochs.
-    ``precision``: of the training step; None is bf16 on a GPU that has it and fp32 elsewhere. Scores are always fp32.
+    Attributes
+    ----------
+    epochs, batch_size
+        Epochs at most, and rows per step.
+    learning_rate
+        Peak learning rate of the language model.
+    new_learning_rate
+        Peak learning rate of what is new (embedder, projection, head, low-rank adapters): without stage 2 the paper's
+        1e-5 would hardly move it.
+    weight_decay, betas
+        Of Adam.
+    warmup_epochs
+        The learning rate schedule: linear warm-up over this many epochs, then linear decay to 0.
+    clip
+        Gradient clipping: largest global norm of the gradients; 0 for no clipping.
+    max_shift, augment
+        Whether to augment, and the largest shift (bp).
+    metric
+        The score to select the best epoch by on the validation split; None for the task's own.
+    patience
+        Early stopping: stop after this many epochs without a better score; None trains all epochs.
+    precision
+        Of the training step (mixed precision); None for bf16 on a GPU that supports it and fp32 elsewhere. Scores are
+        always computed in fp32.
+    compile
+        Compile the model first (``torch.compile``).
+    seed
+        Of batches and augmentation.
     """
 
     epochs: int = 25

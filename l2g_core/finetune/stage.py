@@ -1,4 +1,4 @@
-"""Stage 3: supervised training of the whole model (paper section 2.4.3, Table 15)."""
+"""Stage 3: supervised training of the whole model (paper, section 2.4.3 and Table 15)."""
 
 from __future__ import annotations
 
@@ -45,27 +45,33 @@ def finetune(
     tensorboard: bool = False,
     each_epoch: EachEpoch | None = None,
 ) -> dict[str, Any]:
-    """Train, keep the epoch with the best validation score in ``folder``, then read the test split once.
+    """Train (paper, section 2.4.3), keep the checkpoint of the best epoch, then read the test split once.
 
     Parameters
     ----------
     model
-        Any ``SequenceModel``. Its ``config.task`` decides loss and metric; what its ``provenance`` says of earlier
-        stages is kept.
+        Any ``SequenceModel``. Its ``config.task`` decides loss and metric; its ``provenance``, about earlier stages,
+        is kept.
     data
-        Rows with splits ``train``, ``val`` and perhaps ``test``; NaN labels do not count.
+        Rows with splits ``train``, ``val`` and optionally ``test``; NaN labels do not count.
+    folder
+        Where the checkpoint is written: ``model.safetensors``, ``config.json``, ``metrics.json``.
+    device
+        Such as ``cpu`` or ``cuda:1``; None for the GPU if there is one.
     resume, overwrite
-        What to do where ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). A resumed
-        training continues from the last finished epoch; the result is that of an unbroken run.
+        What to do if ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). A resumed
+        training continues from the last finished epoch, with the result of an uninterrupted run.
+    shown
+        Show progress.
     tensorboard
         Write event files to ``folder/events`` (needs the extra ``[tensorboard]``).
     each_epoch
-        Called with the history so far, after every epoch and when an earlier run's is taken up.
+        Called with the history so far, after every epoch, and at the start if an earlier run left one.
 
     Returns
     -------
-    The content of ``metrics.json``: history per epoch, best epoch, validation and test scores per target; None is a
-    score that is not defined (a target that does not vary).
+    The content of ``metrics.json``: history per epoch, best epoch, validation and test scores per target. A score is
+    None if it is not defined (a target that does not vary).
 
     Raises
     ------
@@ -116,7 +122,7 @@ def identity_of(model: SequenceModel, data: Labelled, options: FinetuneOptions) 
 
 
 class Trainer(EpochLoop):
-    """The state of one fine-tuning, as it is stored after every epoch."""
+    """One fine-tuning: what the checkpoint stores after every epoch, and what is fixed."""
 
     NAME = "fine-tuning"
 
@@ -223,7 +229,10 @@ class Trainer(EpochLoop):
 
 
 def learning_rate_scale(step: int, steps_per_epoch: int, options: FinetuneOptions) -> float:
-    """Linear warm-up, then linear decay that ends at zero and never goes below."""
+    """The learning rate schedule, as a factor of the peak rates: linear warm-up, then linear decay to zero.
+
+    ``step`` counts from 0; a warm-up that is longer than the training is cut short.
+    """
     warmup = options.warmup_epochs * steps_per_epoch
     total = options.epochs * steps_per_epoch
     if step < warmup:

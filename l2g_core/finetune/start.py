@@ -1,4 +1,4 @@
-"""What fine-tuning takes over from the stages before it: operators from stage 1, an aligned embedder from stage 2."""
+"""What fine-tuning takes from the stages before it: operators from stage 1, an aligned embedder from stage 2."""
 
 from __future__ import annotations
 
@@ -27,18 +27,23 @@ def start_model(
     search: str | Path | None = None,
     start: str | Path | None = None,
 ) -> L2G:
-    """Build the model that ``config`` says, with what earlier stages found.
+    """Build the model that ``config`` describes, with what earlier stages found.
 
     Parameters
     ----------
     config
-        Settings that were not ``chosen`` are taken from the earlier stages.
+        Settings that were not ``chosen`` are replaced by those of the earlier stages.
     chosen
-        Names of the settings in ``config`` that somebody asked for.
+        Names of the settings in ``config`` that the user asked for; they must agree with the earlier stages.
     search
-        Folder of stage 1.
+        Folder of stage 1, for embedder and operators.
     start
-        Folder of stage 2.
+        Folder of stage 2, for the aligned weights of the embedder.
+
+    Returns
+    -------
+    L2G
+        On the CPU; its ``provenance`` names the files of the earlier stages by hash.
 
     Raises
     ------
@@ -64,7 +69,7 @@ def start_model(
 
 
 def _adopt(config: L2GConfig, stored: Mapping[str, Any], chosen: Collection[str], path: Path) -> L2GConfig:
-    """Take the stored settings, where those that were chosen agree."""
+    """Take the stored settings; those that were chosen must agree with them."""
     asked = json.loads(json.dumps(asdict(config)))
     clashes = [d for name in stored if name in chosen for d in differences(stored[name], asked[name], name)]
     if clashes:
@@ -82,14 +87,14 @@ def _adopt_embedding(config: L2GConfig, stored: Mapping[str, Any], chosen: Colle
         raise InputError(f"{path}: does not say what model it was made for; repeat that stage")
     if config.sequence_length > aligned["sequence_length"]:
         raise InputError(
-            f"{path}: was made for sequences of up to {aligned['sequence_length']} bp, and here are some of "
+            f"{path}: was made for sequences of up to {aligned['sequence_length']} bp, but the longest here has "
             f"{config.sequence_length} bp; repeat that stage on these, or leave out the longer ones"
         )
     return _adopt(config, {name: aligned[name] for name in EMBEDDING}, chosen, path)
 
 
 def _load_embedder(model: L2G, path: Path) -> str:
-    """Put the aligned weights into the model; their file's sha256."""
+    """Load the aligned weights into the model; returns the sha256 of their file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

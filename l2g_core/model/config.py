@@ -1,4 +1,4 @@
-"""The hyperparameters of an L2G model. Imports nothing heavy: the command line reads names and defaults here."""
+"""The hyperparameters of an L2G model. Imports nothing slow: the command line reads names and defaults here."""
 
 from __future__ import annotations
 

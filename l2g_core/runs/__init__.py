@@ -1,1 +1,1 @@
-"""What every long job shares: identity, lock, resume, journal, whole files, Ray's start-up."""
+"""What every long job shares: the identity of the work, lock, journal, checkpoint, atomic writes, preparing Ray."""

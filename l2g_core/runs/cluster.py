@@ -1,4 +1,4 @@
-"""Starting Ray, for whatever runs on it."""
+"""Preparing Ray, for whatever runs on it: no telemetry, and an auth token."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from l2g_core.errors import missing_extra
 
 
 def ray_or_refuse() -> ModuleType:
-    """The module that knows Ray, with Ray kept from reporting home, writing its own logs and handling Ctrl-C.
+    """Import the module that uses Ray, with Ray's telemetry, its own loggers and its Ctrl-C handler switched off.
 
-    Its processes answer nobody who does not know a word drawn for this run: they listen on the machine's address.
+    Ray's processes listen on the machine's network address, so they accept only requests with an auth token. One is
+    drawn for this run, unless ``RAY_AUTH_TOKEN`` is set already.
+
+    Returns
+    -------
+    The module `l2g_core.tune.ray_run`.
 
     Raises
     ------
     InputError
-        Ray is not installed; says how to.
+        Ray is not installed; the message says how to install it.
     """
     settings = {
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -15,7 +15,20 @@ from l2g_core.errors import InputError
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Atomic write: a name beside ``path`` to write to, which becomes ``path`` if nothing went wrong."""
+    """Atomic write: yields a temporary path beside ``path``; after the block it is renamed to ``path``.
+
+    If the block raises, ``path`` stays as it was and the temporary file is removed.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder must exist.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written, or the block did not write it.
+    """
     path = Path(path)
     unfinished = path.with_name(path.name + ".unfinished")
     try:
@@ -26,13 +39,26 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON atomically."""
+    """Write JSON as an atomic write, indented, with a line end at the end.
+
+    Raises
+    ------
+    TypeError
+        Something in ``content`` has no form in JSON.
+    OSError
+        The file cannot be written.
+    """
     with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path, made_by: str) -> dict[str, Any]:
-    """Read a JSON object; ``made_by`` is the command that makes such a file.
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    made_by
+        The command that makes such a file, such as ``l2g search``, for the message.
 
     Raises
     ------
@@ -49,13 +75,25 @@ def read_json(path: str | Path, made_by: str) -> dict[str, Any]:
 
 
 def write_tsv(path: str | Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Write a table atomically; cells hold neither tabs nor line ends."""
+    """Write a table as an atomic write. Cells are not quoted: they must not contain tabs or line ends.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
     with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8") as handle:
         for row in chain([header], rows):
             handle.write("\t".join(row) + "\n")
 
 
 def file_sha256(path: Path) -> str:
-    """The hash of one file, read in pieces."""
+    """The SHA-256 of one file, as 64 hexadecimal digits; the file is read in pieces.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

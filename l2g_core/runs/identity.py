@@ -1,14 +1,14 @@
-"""What a run is, and the one rule for what lies in its output already.
+"""What a run is, and the one rule for output that exists already.
 
-* Nothing there: do it.
+* Nothing there: do the work.
 * The same work, finished: say so, and leave it as it is.
-* The same work, unfinished: refuse, and name ``--resume``.
-* Other work (settings, data, model), or files that nobody knows: refuse, and show every difference; ``--overwrite``
+* The same work, unfinished: refuse, and suggest ``--resume``.
+* Other work (settings, data, model), or files of unknown origin: refuse, and show every difference; ``--overwrite``
   replaces them.
-* Another process at it: refuse, and name it.
+* Another process is writing it: refuse, and name that process.
 
-`claim` applies the rule; every command that writes, and every stage on files, goes through it. What made which file
-is kept beside the output, in the ledger (`ledger`).
+`claim` applies the rule; every command that writes, and every stage on files, goes through it. Which work made which
+file is recorded beside the output, in the ledger (`ledger`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,15 @@ VERSIONS = ("l2g-interp", "torch", "transformers")
 
 @dataclass(frozen=True)
 class Identity:
-    """What a piece of work is: two are the same where kind and content agree.
+    """What a piece of work is: two are the same if kind and content are equal.
 
-    ``kind``: the command that does it. ``content``: the settings, data and model that the result depends on, as JSON;
-    what cannot change the result (device, batch size of a prediction, verbosity) does not belong in it.
+    Attributes
+    ----------
+    kind
+        The command that does it, such as ``l2g finetune``.
+    content
+        The settings, data (by hash) and model that the result depends on; converted to plain JSON. What cannot change
+        the result (device, batch size of a prediction, verbosity) does not belong in it.
     """
 
     kind: str
@@ -46,39 +51,51 @@ class Identity:
         object.__setattr__(self, "content", as_json(self.content))
 
     def as_json(self) -> dict[str, Any]:
+        """``{"kind": ..., "content": {...}}``, as it is stored."""
         return {"kind": self.kind, "content": dict(self.content)}
 
 
 def refuse_other(path: Path, stored: Mapping[str, Any], identity: Identity) -> None:
-    """Refuse what another piece of work left.
+    """Refuse files that are not of this work.
 
     Parameters
     ----------
+    path
+        The output, for the message.
     stored
-        ``Identity.as_json()`` of that work.
+        ``Identity.as_json()`` of the work that left the files.
+    identity
+        The work to be done now.
 
     Raises
     ------
     InputError
-        Kind or content differ: every difference is named, with both values.
+        Kind or content differ; the message names every difference, with both values.
     """
     if stored.get("kind") != identity.kind:
-        different = [f"{stored.get('kind')} then, {identity.kind} now"]
-    else:
-        different = list(differences(stored.get("content"), identity.content))
-    if different:
         raise InputError(
-            f"{path}: is of other work: {', '.join(different)}; use another --output, the same settings and data, or "
+            f"{path}: was made by '{stored.get('kind')}' then, and this is '{identity.kind}'; use another --output, or "
             "--overwrite to replace it"
+        )
+    if different := list(differences(stored.get("content"), identity.content)):
+        raise InputError(
+            f"{path}: was made from other settings, data or another model: {', '.join(different)}; use the same, "
+            "another --output, or --overwrite to replace it"
         )
 
 
 @dataclass
 class Claim:
-    """An output that is ours to write for now.
+    """An output that this process has locked and may write.
 
-    ``finished``: the same work was finished before, and nothing is to be done. ``resumed``: continue with the partial
-    files that are there. ``files``: what the work leaves; whoever learns of more on the way adds it.
+    Attributes
+    ----------
+    finished
+        The same work was finished before: there is nothing to do.
+    resumed
+        Continue from the partial files that exist.
+    files
+        What the work leaves; work that learns of further files on the way appends them.
     """
 
     finished: bool = False
@@ -97,24 +114,33 @@ def claim(
     overwrite: bool = False,
     complete: Callable[[], bool] = lambda: True,
 ) -> Iterator[Claim]:
-    """Take an output for the time of the ``with`` block, by the rule above; its end marks the work as finished.
+    """Lock an output for the duration of the ``with`` block, by the rule above; a normal end marks it as finished.
 
     Parameters
     ----------
     output
         What ``--output`` names: a file (then it is one of ``files``), or the folder that holds them.
+    identity
+        The work to be done.
     files
         What the finished work leaves.
     partial
-        What it leaves while it is unfinished, to resume from; empty where the work cannot be resumed, and then an
-        interrupted run leaves nothing to refuse.
+        What it leaves while it is unfinished, to resume from. Empty if the work cannot be resumed: then an interrupted
+        run leaves nothing that a later one would have to refuse.
+    resume, overwrite
+        The options of these names: continue the same work, if unfinished; replace whatever is there.
     complete
         Whether what was finished before is all that is asked for now; if not, it counts as unfinished.
+
+    Yields
+    ------
+    Claim
+        What to do: nothing (``finished``), continue (``resumed``), or start.
 
     Raises
     ------
     InputError
-        As the rule says; nothing was touched.
+        The rule refuses; nothing was changed.
     """
     ledger = Ledger(output.parent if output in files else output)
     mine = Entry(
@@ -148,7 +174,7 @@ def _decide(
     overwrite: bool,
     complete: Callable[[], bool],
 ) -> Claim:
-    """Apply the rule; where work starts afresh, remove what it would otherwise mistake for its own."""
+    """Apply the rule; when work starts from the beginning, remove old files that it would mistake for its own."""
     entries = ledger.entries()
     there = {ledger.name(path) for path in files if path.exists()}
     before = next((entry for entry in entries if entry.key == mine.key), None)
@@ -159,7 +185,7 @@ def _decide(
         changed = ledger.changed(before) if finished else []
         if finished and not changed:
             _note_versions(output, before, mine)
-            log.info("%s: finished before, taken as it is", output)
+            log.info("%s: finished earlier, left as it is", output)
             return Claim(finished=True, files=ledger.paths(before.files))
         if not finished and there and resume:
             _note_versions(output, before, mine)
@@ -168,16 +194,14 @@ def _decide(
             _refuse_same(output, changed)
     elif not overwrite:
         _refuse_other(output, ledger, [*([before] if before else []), *others], unknown, identity)
-    stale = {*mine.partial, *(before.names if before else ())}.difference(
-        () if mine.partial else map(ledger.name, files)
-    )
-    for path in ledger.paths(stale):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if mine.partial:  # what is resumable would be continued from there
+        for path in ledger.paths({*mine.partial, *(before.names if before else ())}):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return Claim()
 
 
 def _refuse_same(output: Path, changed: Sequence[str]) -> None:
-    """Refuse to begin the same work again: it is unfinished, or its files were changed since."""
+    """Refuse to start the same work again: it is unfinished, or its files have changed since."""
     if changed:
         raise InputError(f"{output}: {changed[0]} is missing or not what this work left; --overwrite makes it again")
     raise InputError(
@@ -188,7 +212,7 @@ def _refuse_same(output: Path, changed: Sequence[str]) -> None:
 def _refuse_other(
     output: Path, ledger: Ledger, entries: Sequence[Entry], unknown: Collection[str], identity: Identity
 ) -> None:
-    """Refuse files of other work, or of nobody knows what; work whose files are all gone is forgotten."""
+    """Refuse files of other work or of unknown origin; other work of which no file is left does not matter."""
     for entry in entries:
         if any(path.exists() for path in ledger.paths(entry.names)):
             refuse_other(output, entry.identity, identity)
@@ -200,17 +224,25 @@ def _refuse_other(
 
 
 def _note_versions(output: Path, before: Entry, now: Entry) -> None:
-    """Say where the result is of other versions: it may differ in the last digits from one made now."""
+    """Warn if the result was made with other package versions: one made now may differ in the last digits."""
     if different := list(differences(before.versions, now.versions)):
         log.warning("%s: was made with other versions: %s", output, ", ".join(different))
 
 
 def differences(then: Any, now: Any, name: str = "") -> Iterator[str]:
-    """Each setting that differs between two nested records, as ``name (value then, value now)``."""
+    """Each setting that differs between two nested records, as ``name (value then, value now)``.
+
+    Parameters
+    ----------
+    then, now
+        Plain JSON; a key that only one of them has counts as "nothing" in the other.
+    name
+        Where they are in a larger record, as ``section.key``.
+    """
     if isinstance(then, dict) and isinstance(now, dict):
         for key in [*now, *(k for k in then if k not in now)]:
             yield from differences(then.get(key, "nothing"), now.get(key, "nothing"), f"{name}.{key}".lstrip("."))
-    elif then != now and not (then != then and now != now):  # NaN is no difference from NaN
+    elif then != now and not (then != then and now != now):  # NaN does not differ from NaN
         yield f"{name} ({_shown(then)} then, {_shown(now)} now)"
 
 
@@ -219,5 +251,5 @@ def _shown(value: Any) -> str:
 
 
 def as_json(content: Mapping[str, Any]) -> dict[str, Any]:
-    """As it looks after a file: tuples are lists there."""
+    """The content as it is after writing and reading JSON: tuples become lists, other objects text."""
     return json.loads(json.dumps(dict(content), default=str))

@@ -1,7 +1,7 @@
-"""A file that survives ``kill -9``: complete parts are kept, a torn tail is cut off, and the work continues from there.
+"""A file that survives ``kill -9``: complete records are kept, a truncated one is cut off, and work continues there.
 
-Layout: a header line of JSON (what the work is), then records: the rows that each is about, its length, its
-CRC-32, and an npz archive. Records whose rows do not follow one another are refused.
+Layout: a header line of JSON (the identity of the work), then records: the range of rows, the length of the payload,
+a CRC-32, and the payload, an npz archive. Records whose rows do not follow one another are refused.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 from l2g_core.errors import InputError
 from l2g_core.runs.identity import Identity, refuse_other
 
-_RECORD = struct.Struct("<QQQI")  # first row, row after the last, bytes, checksum
+_RECORD = struct.Struct("<QQQI")  # first row, row after the last, bytes of payload, CRC-32
 
 
 class _Record(NamedTuple):
-    """``end``: where it ends in the file."""
+    """One record; ``end`` is its end in the file (bytes from the start)."""
 
     rows: range
     end: int
@@ -32,18 +32,36 @@ class _Record(NamedTuple):
 
 
 class Journal:
-    """Append-only store of dictionaries of arrays: consecutive rows of one piece of work."""
+    """Append-only store of dictionaries of arrays: consecutive rows of one piece of work.
+
+    Parameters
+    ----------
+    path
+        The file; `start` creates it.
+    identity
+        The work that it belongs to.
+    """
 
     def __init__(self, path: Path, identity: Identity):
         self.path, self.identity = path, identity
 
     def start(self, resume: bool) -> int:
-        """Make ready to append; return how many rows an earlier run left.
+        """Prepare for appending, and cut off a truncated last record.
+
+        Parameters
+        ----------
+        resume
+            Continue an earlier run if there is one.
+
+        Returns
+        -------
+        How many rows an earlier run left.
 
         Raises
         ------
         InputError
-            There is an unfinished run and it is not to be resumed, or it is other work.
+            There is an unfinished run and ``resume`` is False; or it is other work; or its rows do not follow one
+            another.
         """
         if not self.path.exists():
             self.path.write_bytes(self._header())
@@ -61,11 +79,19 @@ class Journal:
         return complete[-1].rows.stop if complete else 0
 
     def holds_work(self) -> bool:
-        """Whether there is a complete record that would be lost."""
+        """Whether there is a complete record, which deleting the file would lose."""
         return self.path.exists() and next(self._scan(), None) is not None
 
     def append(self, rows: range, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add one record, the results of these rows, and see it onto the disk."""
+        """Append one record and flush it to disk (fsync).
+
+        Parameters
+        ----------
+        rows
+            The consecutive rows that the record is about; they follow those of the record before.
+        arrays
+            Results by name, with one entry per row; no objects.
+        """
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         payload = buffer.getvalue()
@@ -75,7 +101,7 @@ class Journal:
             os.fsync(file.fileno())
 
     def records(self) -> Iterator[dict[str, np.ndarray]]:
-        """The complete records, in the order of their rows.
+        """The arrays of each complete record, as given to `append`, in the order of their rows.
 
         Raises
         ------
@@ -90,7 +116,7 @@ class Journal:
         return json.dumps(self.identity.as_json()).encode() + b"\n"
 
     def _scan(self) -> Iterator[_Record]:
-        """Complete records; ends where one is torn or damaged."""
+        """Complete records, up to the first one that is truncated or damaged."""
         expected = 0
         with self.path.open("rb") as file:
             file.readline()

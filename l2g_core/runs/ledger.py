@@ -1,7 +1,7 @@
-"""The ledger of a folder: ``.l2g/outputs.json`` says which work made which of its files.
+"""The ledger of a folder: ``.l2g/outputs.json`` records which work made which of its files.
 
-It is what lets a command tell its own finished result from another's, or from a file that nobody knows. Removing it
-loses no result: the files then count as unknown, and are not replaced without ``--overwrite``.
+With it a command can tell its own finished result from another's, or from a file of unknown origin. Deleting it loses
+no result: the files then count as unknown, and are not replaced without ``--overwrite``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,18 @@ PATIENCE = 60.0  # seconds to wait for another command that is writing the ledge
 class Entry:
     """One piece of work.
 
-    ``output``: what ``--output`` named, relative to the folder (``.`` is the folder). ``identity``: as JSON.
-    ``files``: by name what identifies each file that a finished work left. ``partial``: names of what it leaves while
-    it is unfinished.
+    Attributes
+    ----------
+    output
+        What ``--output`` named, relative to the folder (``.`` is the folder itself).
+    identity
+        ``Identity.as_json()`` of the work.
+    files
+        By name: sha256, size (bytes) and mtime_ns of each file that the finished work left.
+    partial
+        Names of the files that it leaves while it is unfinished.
+    versions
+        Package to version.
     """
 
     output: str
@@ -38,23 +47,24 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, str]:
+        """Command and output: a folder has at most one entry with the same two."""
         return self.identity["kind"], self.output
 
     @property
     def names(self) -> set[str]:
-        """All files that are this work's."""
+        """All files of this work, finished or partial."""
         return {*self.files, *self.partial}
 
 
 class Ledger:
-    """What is known of the files of one folder."""
+    """What is known about the files of one folder; ``place`` is its hidden folder, ``path`` the ledger's file."""
 
     def __init__(self, folder: Path):
         self.folder, self.place = folder, folder / PLACE
         self.path = self.place / FILE
 
     def entries(self) -> list[Entry]:
-        """All that is recorded.
+        """All entries, oldest first; none if there is no ledger yet.
 
         Raises
         ------
@@ -71,29 +81,42 @@ class Ledger:
             ) from error
 
     def name(self, path: Path) -> str:
-        """A path relative to the folder; whole where it lies elsewhere."""
+        """The path relative to the folder; absolute if it is outside the folder."""
         path, folder = path.absolute(), self.folder.absolute()
         return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
 
     def paths(self, names: Iterable[str]) -> list[Path]:
+        """The files of these names: the inverse of `name`."""
         return [self.folder / name for name in names]
 
     def described(self, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-        """By name: hash, size and time of change; nothing of a file that does not exist yet."""
+        """By name: hash, size (bytes) and modification time (ns); nothing for a file that does not exist yet."""
         return {self.name(path): _described(path) if path.exists() else {} for path in files}
 
     def changed(self, entry: Entry) -> list[str]:
-        """The files that are missing, or are not what the finished work left."""
+        """Names of the files that are missing, or are not what the finished work left."""
         return [name for name, then in entry.files.items() if not _is(self.folder / name, then)]
 
     def put(self, entry: Entry) -> None:
-        """Record a piece of work; its files are no longer any other's."""
+        """Record a piece of work; its files are taken out of every other entry.
+
+        Raises
+        ------
+        InputError
+            The ledger is damaged, or another process has kept it locked for ``PATIENCE`` seconds.
+        """
         with lock(self.place / f"{FILE}.lock", self.path, PATIENCE):
             kept = [_without(e, entry.names) for e in self.entries() if e.key != entry.key]
             self._write([*(e for e in kept if e.names), entry])
 
     def remove(self, key: tuple[str, str]) -> None:
-        """Forget a piece of work."""
+        """Delete the entry of a piece of work.
+
+        Raises
+        ------
+        InputError
+            As `put`.
+        """
         with lock(self.place / f"{FILE}.lock", self.path, PATIENCE):
             self._write([e for e in self.entries() if e.key != key])
 
@@ -105,7 +128,15 @@ class Ledger:
 
 
 def known_sha256(path: Path) -> str:
-    """The hash of a file; taken from its folder's ledger where the file is as it was when that was written."""
+    """The SHA-256 of a file, from its folder's ledger if size and modification time are still those recorded there.
+
+    Raises
+    ------
+    InputError
+        The ledger is damaged.
+    OSError
+        The file cannot be read.
+    """
     ledger = Ledger(path.parent)
     stat = path.stat()
     for entry in ledger.entries():
@@ -126,7 +157,7 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _is(path: Path, then: Mapping[str, Any]) -> bool:
-    """Whether the file is the one described; it is read only where its size agrees and its time does not."""
+    """Whether the file is the one described; it is hashed only if its size is the same and its time is not."""
     if not path.is_file() or path.stat().st_size != then["size"]:
         return False
     return path.stat().st_mtime_ns == then["mtime_ns"] or file_sha256(path) == then["sha256"]

@@ -1,4 +1,4 @@
-"""One process at a time per output: a lock that the system drops together with the process that holds it."""
+"""One process at a time per output: an advisory lock, which the system releases when the process that holds it ends."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from l2g_core.errors import InputError
 
 @contextmanager
 def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
-    """Hold the lock file ``path``; the same process may take it more than once.
+    """Hold the advisory lock on the file ``path``; the same process may take it more than once (reentrant).
 
     Parameters
     ----------
+    path
+        The lock file. Its folder is created, and removed at the end if it is empty.
     what
         The output that the lock is about, for the message.
     wait
-        Seconds to wait for another process to finish; forever where negative.
+        Seconds to wait for another process to finish; forever if negative.
 
     Raises
     ------
@@ -41,10 +43,10 @@ def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
             path.write_text(f"process {os.getpid()} on {socket.gethostname()}: {_program()}", encoding="utf-8")
         yield
     finally:
-        if held.lock_counter == 1:  # removed while held: whoever waits sees that and takes a new file
+        if held.lock_counter == 1:  # removed while still held: a waiting process notices and locks a new file
             path.unlink(missing_ok=True)
         held.release()
-        with suppress(OSError):  # not empty: other locks, or the ledger
+        with suppress(OSError):  # not empty: it has other locks or the ledger
             path.parent.rmdir()
 
 

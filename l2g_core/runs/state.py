@@ -1,8 +1,8 @@
-"""What a stage of training leaves behind after every epoch, to go on from after a kill: one safetensors file.
+"""The checkpoint that a training stage writes after every epoch, to resume from if it is killed: one safetensors file.
 
-It holds the weights that learn, the optimiser's memory, the facts that the stage wants back (history) and the identity
-of the run: another run's state is refused with the difference shown. Random numbers need no place in it, for every
-epoch starts from ``seeded_epoch``.
+It has the trainable weights, the state of the optimiser, the facts that the stage asks for (history) and the identity
+of the run: another run's state is refused, with the differences shown. Random number generators are not in it, because
+every epoch starts from ``seeded_epoch``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,18 @@ from l2g_core.runs.identity import Identity, differences, refuse_other
 
 
 def seeded_epoch(seed: int, epoch: int) -> torch.Generator:
-    """Seed torch's own generators and a fresh one by (seed, epoch) alone, so that an epoch needs no earlier one."""
+    """Seed torch's global generators and a new one from (seed, epoch) alone: no epoch depends on an earlier one.
+
+    Parameters
+    ----------
+    epoch
+        From 0.
+
+    Returns
+    -------
+    torch.Generator
+        The new one, on the CPU.
+    """
     number = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     torch.manual_seed(number)
     return torch.Generator().manual_seed(number)
@@ -35,17 +46,24 @@ def store_state(
     facts: Mapping[str, Any],
     identity: Identity,
 ) -> None:
-    """Write the state as one file, whole or not at all.
+    """Write the state as one file, by an atomic write.
 
     Parameters
     ----------
     modules
-        By a name without a dot. Parameters that do not learn (``requires_grad`` is False) are left out: whoever
-        restores has them already.
+        By a name without a dot. Frozen parameters (``requires_grad`` is False) are left out: whoever restores the
+        state has them already.
     optimizer
-        Its tensors and its groups' settings (learning rates) are kept.
+        Its tensors and the settings of its groups (learning rates) are stored.
     facts
-        What ``restore_state`` is to give back; JSON.
+        What ``restore_state`` returns; JSON.
+    identity
+        The work that the state belongs to.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
     """
     from safetensors.torch import save_file
 
@@ -68,12 +86,24 @@ def restore_state(
     optimizer: torch.optim.Optimizer | None,
     identity: Identity,
 ) -> dict[str, Any] | None:
-    """Put back what ``store_state`` wrote, and return its facts; None where no state was stored yet.
+    """Load into modules and optimiser what ``store_state`` wrote.
+
+    Parameters
+    ----------
+    modules, optimizer
+        Changed in place; of the same shapes as when the state was stored.
+    identity
+        The work to be resumed.
+
+    Returns
+    -------
+    The facts that were stored; None if there is no state yet.
 
     Raises
     ------
     InputError
-        The file is damaged, or is of other work: every setting that differs is named, with both values.
+        The file is damaged, its weights have other shapes, or it is of other work: the message names every setting
+        that differs, with both values.
     """
     path = Path(path)
     if not path.exists():
@@ -112,7 +142,7 @@ def _restore_module(path: Path, module: nn.Module, tensors: dict[str, Tensor]) -
     found = {key: tuple(value.shape) for key, value in tensors.items()}
     different = list(differences(found, expected))
     if different:
-        raise InputError(f"{path}: weights of another shape: {different[0]}; --overwrite starts again")
+        raise InputError(f"{path}: has weights of another shape: {different[0]}; --overwrite starts again")
     module.load_state_dict(tensors, strict=False)
 
 

@@ -1,7 +1,7 @@
 """Stage 1, architecture search: which embedder family, then which (kernel, dilation) for each of its convolutions.
 
-``stage.search`` does both and writes ``search.json``; ``result.read_search`` is how later stages take it up. Nothing
-is imported here, for the command line asks this package for its command before it knows whether it needs torch.
+``stage.search`` does both and writes ``search.json``; later stages read it with ``result.read_search``. Nothing is
+imported here until it is used, because the command line reads ``space`` from this package without importing torch.
 """
 
 import lazy_loader

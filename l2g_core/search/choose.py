@@ -1,4 +1,4 @@
-"""Which embedder family: each with its defaults for one epoch, and the best on validation (paper section 2.4.1)."""
+"""Choosing the embedder family: each is trained for one epoch, the best on validation wins (paper, section 2.4.1)."""
 
 from __future__ import annotations
 
@@ -33,15 +33,19 @@ def choose(
     identity: Identity,
     shown: bool = True,
 ) -> Scores:
-    """The validation score of every family after one epoch; None where it is undefined.
+    """The validation score of every family after one epoch; None if it is undefined.
 
     Families start from the same seed and see the same batches. Those that need longer sequences are left out.
-    ``state`` keeps the scores that are known, for a run that goes on.
+
+    Parameters
+    ----------
+    state
+        JSON file with the scores so far, for a run that is resumed.
 
     Raises
     ------
     InputError
-        No family has a score; or ``state`` is of another run.
+        No family has a score; or ``state`` is of other work.
     """
     scores = _known(state, identity)
     for name in EMBEDDERS:
@@ -49,7 +53,7 @@ def choose(
             continue
         family = embedder_class(name)
         if config.sequence_length < family.shortest:
-            log.warning("%s: left out, it takes sequences of %d bp or more", name, family.shortest)
+            log.warning("%s: left out, because it needs sequences of %d bp or more", name, family.shortest)
             continue
         begun = time.monotonic()
         value = one_epoch(name, task, config, options, device, shown)
@@ -60,13 +64,13 @@ def choose(
     if all(value is None for value in scores.values()):
         raise InputError(
             f"{task.source}: no embedder has a validation score ({task.metric}) after an epoch; "
-            "give more rows, or name one with --embedder"
+            "give more rows, or choose one with --embedder"
         )
     return scores
 
 
 def best_of(scores: Scores) -> str:
-    """The family with the highest score, the first of those that are equal."""
+    """The family with the highest score; of equal ones the first."""
     known = {name: value for name, value in scores.items() if value is not None}
     return max(known, key=lambda name: known[name])
 
@@ -74,7 +78,7 @@ def best_of(scores: Scores) -> str:
 def one_epoch(
     embedder: str, task: Task, config: L2GConfig, options: SearchOptions, device: str, shown: bool = True
 ) -> float | None:
-    """Train a family with its default operators on every batch once; its validation score."""
+    """Train a family with its default operators on every batch once; return its validation score."""
     model = build(config, embedder, seed=options.seed).to(device)
     optimizer = torch.optim.SGD(
         model.parameters(), options.choice_learning_rate, options.momentum, weight_decay=options.weight_decay
@@ -91,7 +95,7 @@ def one_epoch(
 
 
 def _known(state: Path, identity: Identity) -> Scores:
-    """The scores that an interrupted search left."""
+    """The scores that an interrupted search stored; empty if there are none."""
     if not state.exists():
         return {}
     stored = read_json(state, "l2g search")

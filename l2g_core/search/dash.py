@@ -1,8 +1,8 @@
-"""Which (kernel, dilation) for each convolution: DASH (Shen et al. 2022, arXiv:2204.07554), single-level.
+"""Finding a (kernel, dilation) for each convolution: DASH (Shen et al. 2022, arXiv:2204.07554), single-level.
 
-Weights and logits descend together, on the same batches of the training split, by SGD. There is no second, inner
-problem, no pruning and no schedule of the temperature: fresh Gumbel noise at temperature 1 in every step keeps the
-mix from settling early, and the highest logit of each layer wins at the end.
+Weights and logits are trained together, on the same batches of the training split, by SGD. There is no bilevel
+optimisation, no pruning and no temperature schedule: new Gumbel noise at temperature 1 in every step keeps the mix
+from settling early, and the highest logit of each layer wins at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from l2g_core.training.loop import EpochLoop, LoopSettings, in_words, number_of_
 
 
 def mixed_network(embedder: str, config: L2GConfig, options: SearchOptions) -> tuple[TaskNetwork, list[MixedConv]]:
-    """An embedder family with every convolution mixed, and those convolutions in order."""
+    """An embedder family with every convolution replaced by a mixed one, and those convolutions in order."""
     family = embedder_class(embedder)
     model = build(config, embedder, [(1, 1)] * family.N_CONVOLUTIONS, options.seed)
     space = SPACES[options.space or space_for(config.sequence_length)]
@@ -49,8 +49,13 @@ def dash(
 ) -> list[dict[str, Any]]:
     """Search; returns the trajectory, one record per epoch, and leaves the final logits in ``mixed``.
 
-    ``state`` is written after every epoch. Where it exists the search continues from it, and ends as an unbroken one
-    does.
+    Parameters
+    ----------
+    model, mixed
+        From `mixed_network`; trained in place.
+    state
+        The checkpoint, written after every epoch. If it exists, the search resumes from it, with the result of an
+        uninterrupted one.
 
     Raises
     ------
@@ -100,7 +105,7 @@ class _Searcher(EpochLoop):
 
 
 def make_optimizer(model: nn.Module, mixed: Sequence[MixedConv], options: SearchOptions) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum over the weights and, at a rate of their own, the logits."""
+    """SGD with Nesterov momentum over the weights and, with their own learning rate, the logits."""
     logits = [layer.logits for layer in mixed]
     ours = set(map(id, logits))
     weights = [p for p in model.parameters() if id(p) not in ours and p.requires_grad]
@@ -115,7 +120,7 @@ def make_optimizer(model: nn.Module, mixed: Sequence[MixedConv], options: Search
 
 
 def set_learning_rates(optimizer: torch.optim.Optimizer, epoch: int, options: SearchOptions) -> None:
-    """The peak rates, times ``decay`` for every share of ``decay_at`` that has passed."""
+    """The learning rate schedule: peak rates, times ``decay`` for every share of the epochs in ``decay_at`` passed."""
     passed = sum(epoch >= share * options.epochs for share in options.decay_at)
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * options.decay**passed
@@ -141,7 +146,7 @@ def search_step(
 
 @torch.no_grad()
 def shape_logit_gradient(layer: MixedConv, options: SearchOptions) -> None:
-    """Bring the gradient of a layer's logits to its norm, then add the price of each candidate's support."""
+    """Scale the gradient of a layer's logits to norm ``logit_gradient``; then add the cost of each support."""
     gradient = layer.logits.grad
     assert gradient is not None
     gradient *= options.logit_gradient / gradient.norm().clamp(min=torch.finfo(gradient.dtype).tiny)
@@ -151,9 +156,9 @@ def shape_logit_gradient(layer: MixedConv, options: SearchOptions) -> None:
 
 @contextmanager
 def batch_statistics(model: nn.Module) -> Iterator[None]:
-    """Within it, batch norms in evaluation go by the batch at hand; what they have learned is as before afterwards.
+    """A context in which batch norms in evaluation mode use the batch's statistics; running ones are kept for later.
 
-    Each pass through a mixed network draws a mix of its own: means over many mixes fit none of them.
+    Every pass through a mixed network draws another mix, and means over many mixes fit none of them.
     """
     norms = [(m, m.running_mean, m.running_var) for m in model.modules() if isinstance(m, nn.BatchNorm1d)]
     for norm, *_ in norms:
@@ -167,7 +172,7 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def standing(model: TaskNetwork, mixed: Sequence[MixedConv], task: Task, options: SearchOptions) -> dict[str, Any]:
-    """Where the search stands: the score, and per layer the leader, its probability and the entropy (nats)."""
+    """The state of the search: score, and per layer the leading candidate, its probability and the entropy (nats)."""
     probabilities = [layer.logits.softmax(dim=0).cpu() for layer in mixed]
     with batch_statistics(model):
         reached = score(model, task, options)

@@ -1,8 +1,8 @@
-"""A convolution that is all candidates at once, for the price of one (DASH: Shen et al. 2022, arXiv:2204.07554).
+"""A convolution that is all candidates at once, at the cost of one (DASH: Shen et al. 2022, arXiv:2204.07554).
 
-Every candidate has weights of its own. Dilated by zero insertion, padded with zeros to the widest support and weighted
-by its probability, it is summed with the others to ONE kernel, and that is convolved once: the mix is of kernels, not
-of feature maps. With all probability on one candidate this is, position for position, the convolution that
+Every candidate has its own weights. Its kernel is dilated by inserting zeros, padded with zeros to the widest support
+and weighted by its probability; the sum of all is ONE kernel, which is convolved once: kernels are mixed, not feature
+maps. With all probability on one candidate this is, position for position, the convolution that
 ``embedders.layers.conv`` builds for that (kernel, dilation): what is searched is what is trained.
 """
 
@@ -21,9 +21,9 @@ from l2g_core.model.embedders import KernelDilation, reach
 from l2g_core.model.embedders.layers import Embedder, OperatorConv
 from l2g_core.search.space import tap_map
 
-GAIN = (
-    2.0  # the noisy shares of 20 equal candidates have a mean sum of squares of 0.26: so the sum starts at full scale
-)
+# With Gumbel noise the probabilities of 20 equal candidates have a mean sum of squares of 0.26, so without this factor
+# the summed kernel would start at half the scale of an ordinary convolution's.
+GAIN = 2.0
 
 
 class MixedConv(nn.Module):
@@ -33,7 +33,7 @@ class MixedConv(nn.Module):
     ----------
     logits : (candidates,)
     weight : (taps of all candidates, out channels, in channels)
-        Each candidate's starts as ``nn.Conv1d`` would start it, times ``GAIN``.
+        Initialised for each candidate as ``nn.Conv1d`` would, times ``GAIN``.
     """
 
     owners: Tensor
@@ -57,14 +57,14 @@ class MixedConv(nn.Module):
         self.bias = nn.Parameter((2 * torch.rand(out_channels) - 1) * bounds.min())
 
     def probabilities(self) -> Float[Tensor, " candidates"]:
-        """Gumbel-softmax, soft, with fresh noise at every call; in evaluation too.
+        """Gumbel-softmax (soft), with new noise in every call; in evaluation too.
 
-        Without noise all shares are small and the summed kernel with them.
+        Without noise all probabilities would be small while the search is undecided, and so would the summed kernel.
         """
         return F.gumbel_softmax(self.logits, tau=self.temperature)
 
     def kernel(self, probabilities: Float[Tensor, " candidates"]) -> Float[Tensor, "width outputs inputs"]:
-        """The weighted sum of all candidates' kernels on the widest support."""
+        """The weighted sum of all candidates' kernels, as wide as the widest support."""
         weighted = self.weight * probabilities[self.owners][:, None, None]
         return weighted.new_zeros(self.width, *weighted.shape[1:]).index_add(0, self.places, weighted)
 
@@ -77,9 +77,9 @@ class MixedConv(nn.Module):
 
 
 def mix(embedder: Embedder, candidates: Sequence[KernelDilation], temperature: float = 1.0) -> list[MixedConv]:
-    """Replace every convolution that has an operator of its own by a mixed one, and return them in order.
+    """Replace every convolution that takes an operator by a mixed one, in place; return the new ones in order.
 
-    The embedder must have been built with operator (1, 1) throughout. One-wide shortcuts stay as they are.
+    The embedder must have been built with operator (1, 1) throughout. Shortcuts of kernel size 1 stay as they are.
     """
     mixed = []
     for name, module in list(embedder.named_modules()):
@@ -94,11 +94,11 @@ def mix(embedder: Embedder, candidates: Sequence[KernelDilation], temperature: f
 def convolve(
     x: Float[Tensor, "batch inputs length"], kernel: Float[Tensor, "width outputs inputs"], left: int
 ) -> Float[Tensor, "batch outputs length"]:
-    """The length-keeping convolution with a wide kernel whose own position is ``left``, by way of frequencies.
+    """Convolution with a wide kernel whose tap ``left`` is at the output's position, by FFT; keeps the length.
 
-    Exactly ``F.conv1d(F.pad(x, (left, width - 1 - left)), ...)`` up to rounding. A product per frequency replaces one
-    per tap: with 71 taps on 249 bp that is a twenty-seventh of the multiplications. Taps that could only ever read
-    padding (the sequence is shorter than the kernel) are left out.
+    The same as ``F.conv1d(F.pad(x, (left, width - 1 - left)), ...)`` up to rounding. One product per frequency replaces
+    one per tap: with 71 taps on 249 bp that is 1/27 of the multiplications. Taps that could only read padding (where
+    the sequence is shorter than the kernel) are left out.
     """
     length = x.shape[-1]
     first, last = max(0, left - length + 1), min(len(kernel), left + length)
@@ -111,7 +111,7 @@ def convolve(
 
 @cache
 def fast_length(n: int) -> int:
-    """The smallest even number from ``n`` on without prime factors above 5: Fourier transforms of it are fast."""
+    """The smallest even number of at least ``n`` without prime factors above 5: FFTs of this length are fast."""
     candidate = n + n % 2
     while True:
         rest = candidate

@@ -1,4 +1,4 @@
-"""What stage 1 trains: an embedder family with a head of its own, and no language model behind it."""
+"""What stage 1 trains: an embedder family with its own head, without a language model."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from l2g_core.model.l2g import masked_mean, pad_to, reverse_complement, sequence
 class TaskNetwork(SequenceModel):
     """Embedder -> mean over the positions that are not padding -> linear head; both strands averaged in evaluation.
 
-    The head reads the features directly, as the reference's does. An L2G's projection and LayerNorm come in stage 2:
-    SGD at the rates that the search needs does not train through them.
+    The head reads the features directly, as in the reference implementation. L2G's projection and LayerNorm follow in
+    stage 2: SGD with the learning rates that the search needs does not train through them.
     """
 
     def __init__(self, config: L2GConfig):
@@ -53,7 +53,7 @@ class TaskNetwork(SequenceModel):
 def build(
     config: L2GConfig, embedder: str, operators: Sequence[KernelDilation] | None = None, seed: int = 0
 ) -> TaskNetwork:
-    """A family with these operators (its defaults when None), its weights drawn from ``seed``."""
+    """A family with these operators (None for its defaults) and weights drawn from ``seed``."""
     torch.manual_seed(seed)
     chosen = None if operators is None else tuple(operators)
     return TaskNetwork(replace(config, embedder=embedder, operators=chosen))

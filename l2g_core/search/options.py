@@ -7,21 +7,43 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """Settings of stage 1.
+    """Hyperparameters of stage 1.
 
-    ``embedder``: the family to search; None chooses it by one epoch of each.
-    ``choice_learning_rate``: SGD's, for that epoch (momentum and weight decay as below).
-    ``epochs``, ``fraction``: of the search, and the share of the training batches that each of them draws afresh.
-    ``space``: a name out of ``SPACES``; None goes by the length of the sequences.
-    ``learning_rate``, ``logit_learning_rate``: SGD's (Nesterov) for the weights and for the logits, in one step on the
-    same batch; both are multiplied by ``decay`` once ``decay_at`` (shares of the epochs) have passed.
-    ``logit_gradient``: the norm to which the gradient of each layer's logits is brought, so that all layers decide at
-    one speed whatever the depth. The reference takes 0.01 for some data and 0.1 for others; with 0.01 a search of a few
-    hundred steps ends with all candidates nearly alike.
-    ``support_cost``: added to a logit's gradient for each bp of its candidate's support: of two that do equally well,
-    the smaller.
-    ``temperature``: of the Gumbel-softmax; constant.
-    ``augment``: shifts and reverse complements as in fine-tuning (the reference augments neither).
+    Attributes
+    ----------
+    embedder
+        The family to search; None trains each for one epoch and takes the best.
+    choice_learning_rate
+        Of SGD in that epoch (momentum and weight decay as in the search).
+    epochs, fraction
+        Epochs of the search, and the share of the training batches that each of them uses, drawn again every time.
+    space
+        A name in ``SPACES``; None chooses by the length of the sequences.
+    batch_size
+        Rows per step, in both.
+    learning_rate, logit_learning_rate
+        Of SGD (Nesterov) for the weights and for the logits, in one step on the same batch.
+    logit_gradient
+        The norm to which the gradient of each layer's logits is scaled, so that all layers decide at the same speed,
+        whatever their depth. The reference implementation has 0.01 for some data and 0.1 for others; with 0.01 a search
+        of a few hundred steps ends with all candidates nearly equal.
+    support_cost
+        Added to a logit's gradient for each bp of its candidate's support: of two equally good candidates, the smaller
+        one wins.
+    momentum, weight_decay
+        Of SGD.
+    decay, decay_at
+        The learning rate schedule: both rates are multiplied by ``decay`` after each of these shares of the epochs.
+    clip
+        Largest global norm of the gradients.
+    temperature
+        Of the Gumbel-softmax; constant.
+    augment
+        Shifts and reverse complements as in fine-tuning (the reference implementation does neither here).
+    metric
+        The validation score to choose by; None for the task's own.
+    seed
+        Of weights, batches, augmentation and Gumbel noise.
     """
 
     embedder: str | None = None

@@ -1,4 +1,4 @@
-"""The course of a search as one small SVG: loss, validation score, and how sure each layer has become."""
+"""The course of a search as a small SVG: loss, validation score, and how decided each layer is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from l2g_core.runs.files import atomic_write
 
 
 def draw_trajectory(result: Mapping[str, Any], path: str | Path) -> None:
-    """Draw the content of ``search.json`` to an SVG; a search without a trajectory (nothing to search) gets none."""
+    """Draw the content of ``search.json`` as SVG; draws nothing if it has no trajectory (nothing was searched)."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -38,7 +38,7 @@ def _curve(axes: Any, trajectory: list[dict[str, Any]], key: str, label: str | N
 
 
 def _layers(figure: Any, axes: Any, result: Mapping[str, Any]) -> None:
-    """One row per convolution, named by what it ended with: how much of the mix is the leader's, epoch by epoch."""
+    """A row per convolution, labelled with its final operator: the leading candidate's probability in each epoch."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     trajectory, even = result["trajectory"], 1 / len(result["candidates"])

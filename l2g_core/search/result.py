@@ -12,12 +12,22 @@ SEARCH = "search.json"
 
 
 def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | None]:
-    """The embedder family and the (kernel, dilation) of each of its convolutions; None where it has none.
+    """Read what stage 1 found.
+
+    Parameters
+    ----------
+    folder
+        The ``--output`` of ``l2g search``.
+
+    Returns
+    -------
+    The embedder family, and the (kernel, dilation in bp) of each of its convolutions; None if the family has no
+    convolution to search.
 
     Raises
     ------
     InputError
-        There is no finished search in this folder, or the file is not one, or it does not fit the embedder.
+        There is no finished search in this folder, the file is not a search's, or it does not fit the embedder.
     """
     path = Path(folder) / SEARCH
     stored = read_json(path, "l2g search")
@@ -27,10 +37,10 @@ def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | N
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not the result of a search ({error!r}); run 'l2g search' again") from error
     if embedder not in EMBEDDERS:
-        raise InputError(f"{path}: no embedder {embedder!r}; there are {', '.join(EMBEDDERS)}")
+        raise InputError(f"{path}: no embedder {embedder!r}; choose one of {', '.join(EMBEDDERS)}")
     expected = embedder_class(embedder).N_CONVOLUTIONS
     if operators is not None and len(operators) != expected:
         raise InputError(
-            f"{path}: {len(operators)} operators, and {embedder} has {expected} convolutions; search again"
+            f"{path}: {len(operators)} operators, but {embedder} has {expected} convolutions; run 'l2g search' again"
         )
     return embedder, operators

@@ -1,4 +1,4 @@
-"""What is searched: kernel sizes times dilations, and where every tap of every candidate lies."""
+"""The search space: kernel sizes times dilations, and the position of every tap of every candidate."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ class Space:
         return tuple(product(self.kernels, self.dilations))
 
 
-# Up to 600 bp, and longer: what the reference uses for the Nucleotide Transformer's tasks, and for 1,000 bp.
+# For sequences up to 600 bp, and longer ones: the reference implementation's spaces for the Nucleotide Transformer's
+# tasks, and for sequences of 1,000 bp.
 SPACES = {"short": Space((3, 5, 7, 9, 11), (1, 3, 5, 7)), "long": Space((3, 7, 11, 15, 19), (1, 3, 7, 15))}
 LONGEST_SHORT = 600
 
 
 def space_for(sequence_length: int) -> str:
-    """The name of the space for sequences of up to this many bp."""
+    """The name of the space for sequences of at most ``sequence_length`` bp."""
     return "short" if sequence_length <= LONGEST_SHORT else "long"
 
 
 def support(operator: KernelDilation) -> int:
-    """Positions from the first tap to the last, both included."""
+    """Width in bp from the first tap to the last, both included."""
     return sum(reach(operator)) + 1
 
 
 def tap_map(candidates: tuple[KernelDilation, ...]) -> tuple[list[int], list[int]]:
-    """Of all taps of all candidates in turn: which candidate each is of, and its place in the widest kernel.
+    """For all taps of all candidates in turn: the index of the candidate, and the tap's index in the widest kernel.
 
-    Places are such that every candidate reads the positions that it would read as a convolution of its own.
+    Indices are such that every candidate reads the positions that it would read as a separate convolution.
     """
     left = max(reach(operator)[0] for operator in candidates)
     owners, places = [], []

@@ -1,7 +1,7 @@
-"""Stage 1 on files: choose a family, search its operators, leave ``search.json`` and a picture (paper section 2.4.1).
+"""Stage 1 on files: choose a family, search its operators, write ``search.json`` and a picture (paper, section 2.4.1).
 
-While it runs the folder holds ``choice.json`` (scores of the families so far) and ``search.safetensors`` (the search
-after its last whole epoch), from which a killed run goes on.
+While it runs, the folder holds ``choice.json`` (scores of the families so far) and ``search.safetensors`` (the
+checkpoint of the search after its last finished epoch), from which a killed run is resumed.
 """
 
 from __future__ import annotations
@@ -45,27 +45,35 @@ def search(
     overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
-    """Find the embedder and its operators for these data; a finished search of the same kind is taken as it is.
+    """Find the embedder and its operators for these data (paper, section 2.4.1); a finished search is not repeated.
 
     Parameters
     ----------
     data
         Rows with splits ``train`` and ``val``; ``test`` is not read.
     config
-        The model that is to be trained. Its embedder and operators are what is sought; its backbone gives only the
-        width, which is ResNet's.
-    resume
-        Go on from what a killed search left in ``folder``; the result is that of an unbroken one.
+        The model to be trained. Its embedder and operators are what is searched for; of its backbone only the width
+        matters, which is the number of channels of the ResNet family.
+    folder
+        Where ``search.json`` and ``search.svg`` are written.
+    device
+        Such as ``cpu`` or ``cuda:1``; None for the GPU if there is one.
+    resume, overwrite
+        What to do if ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). A resumed
+        search has the result of an uninterrupted one.
+    shown
+        Show progress.
 
     Returns
     -------
-    The content of ``search.json``.
+    The content of ``search.json``: embedder, its ``operators`` as (kernel, dilation in bp), the families' scores, the
+    trajectory with a record per epoch, and everything that the search depended on.
 
     Raises
     ------
     InputError
-        The embedder has nothing to search, rows are missing, ``folder`` holds unfinished or other work,
-        or memory runs out.
+        The embedder has nothing to search, rows are missing, ``folder`` holds unfinished or other work, the search
+        has a NaN loss, or memory runs out.
     """
     options = options or SearchOptions()
     _check(options, config)
@@ -98,16 +106,16 @@ def _check(options: SearchOptions, config: L2GConfig) -> None:
         return
     family = embedder_class(name)
     if family.N_CONVOLUTIONS == 0:
-        raise InputError(f"embedder {name!r} has no convolution to search; train it as it is, or name another")
+        raise InputError(f"embedder {name!r} has no convolution to search; train it as it is, or choose another")
     if config.sequence_length < family.shortest:
         raise InputError(
-            f"embedder {name!r} takes sequences of {family.shortest} bp or more, and the longest here has "
-            f"{config.sequence_length}; name another"
+            f"embedder {name!r} needs sequences of {family.shortest} bp or more, and the longest here has "
+            f"{config.sequence_length} bp; choose another"
         )
 
 
 def identity_of(data: Labelled, config: L2GConfig, options: SearchOptions) -> Identity:
-    """What a search depends on; the parts of the configuration that it looks for or leaves out do not count."""
+    """What a search depends on; parts of the configuration that it searches for or does not use are left out."""
     model = asdict(config)
     fields = ("targets", "sequence_length", "task", "embedder_width", "backbone", "dropout")
     space = options.space or space_for(config.sequence_length)
@@ -138,15 +146,15 @@ def _operators(
 
 
 def _warn_if_undecided(result: Mapping[str, Any]) -> None:
-    """Say so where what was found is little more than chance."""
+    """Warn if what was found is little better than chance."""
     if not result["trajectory"]:
         return
     even = 1 / len(result["candidates"])
     leading = result["trajectory"][-1]["probabilities"]
     if undecided := sum(probability < 2 * even for probability in leading):
         log.warning(
-            "%d of %d convolutions are undecided: the first of %d candidates has less than twice its even share of "
-            "%.0f %% (%.0f %% on average), so which it is owes much to chance; search for more epochs, or do without",
+            "%d of %d convolutions are undecided: the best of %d candidates has less than twice its even share of "
+            "%.0f %% (%.0f %% on average), so the choice is largely chance; search for more epochs, or skip the search",
             undecided, len(leading), len(result["candidates"]), 100 * even, 100 * sum(leading) / len(leading),
         )  # fmt: skip
 

@@ -21,7 +21,7 @@ from l2g_core.training.options import MAX_SHIFT
 
 @dataclass(frozen=True)
 class Task:
-    """The rows to learn from and the rows to score on, padded to ``length`` (bp)."""
+    """The rows to train on and the rows to score on, padded to ``length`` (bp)."""
 
     train: Labelled
     validation: Labelled
@@ -34,12 +34,12 @@ class Task:
 
 
 def task_of(data: Labelled, config: L2GConfig, options: SearchOptions) -> Task:
-    """Train and validation rows; the test rows are not read here.
+    """Training and validation rows; the test rows are not read here.
 
     Raises
     ------
     InputError
-        The labels leave nothing to learn or to choose by, or are not of this task.
+        The labels leave nothing to learn or to select by, or do not fit the task.
     """
     check_labels(data, config.task, len(config.targets))
     check_metric(options.metric, config.task)
@@ -48,12 +48,12 @@ def task_of(data: Labelled, config: L2GConfig, options: SearchOptions) -> Task:
 
 
 def shift_of(options: SearchOptions) -> int | None:
-    """The largest shift of the augmentation (bp); None without one."""
+    """The largest shift of the augmentation (bp); None for no augmentation."""
     return MAX_SHIFT if options.augment else None
 
 
 def score(model: TaskNetwork, task: Task, options: SearchOptions) -> float | None:
-    """Mean over the targets of the validation score; None where it is undefined (nothing varies, or it diverged)."""
+    """Mean validation score over the targets; None if undefined (nothing varies, or training diverged to NaN)."""
     if not all(bool(torch.isfinite(weights).all()) for weights in model.parameters()):
         return None
     return mean_score(scores(model, task.validation, task.metric, options.batch_size))
@@ -62,7 +62,7 @@ def score(model: TaskNetwork, task: Task, options: SearchOptions) -> float | Non
 def descend(
     model: TaskNetwork, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, device: str
 ) -> Float[Tensor, ""]:
-    """The gradients of one batch, left in the parameters; returns the loss."""
+    """Compute the gradients of one batch, which stay in the parameters; returns the loss."""
     optimizer.zero_grad(set_to_none=True)
     loss = task_loss(model(x.to(device)), y.to(device), model.config.task)
     loss.backward()

@@ -1,4 +1,4 @@
-"""Augmentation on the fly: random shift and reverse complement (paper appendix A.9), afresh every epoch."""
+"""Augmentation on the fly: random shift and reverse complement (paper, appendix A.9), drawn again in every epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from l2g_core.training.options import MAX_SHIFT
 
 
 def shift(one_hot: Float[Tensor, "batch 4 length"], offsets: Tensor) -> Float[Tensor, "batch 4 length"]:
-    """Move each sequence right by its offset (bp, may be negative); vacated columns become zero, the end is cut."""
+    """Move each sequence right by its offset (bp, one per sequence, may be negative).
+
+    Vacated columns become zero, and what leaves the array is cut off.
+    """
     length = one_hot.shape[-1]
     reach = int(offsets.abs().max())
     padded = F.pad(one_hot, (reach, reach))
@@ -23,7 +26,7 @@ def shift(one_hot: Float[Tensor, "batch 4 length"], offsets: Tensor) -> Float[Te
 def augment(
     one_hot: Float[Tensor, "batch 4 length"], generator: torch.Generator, max_shift: int = MAX_SHIFT
 ) -> Float[Tensor, "batch 4 length"]:
-    """Each sequence shifted by -max_shift..max_shift bp, and reverse-complemented with probability 1/2."""
+    """Reverse-complement each sequence with probability 1/2, then shift it by -max_shift to max_shift bp, uniformly."""
     n = len(one_hot)
     flipped = torch.rand(n, generator=generator) < 0.5
     offsets = torch.randint(-max_shift, max_shift + 1, (n,), generator=generator)

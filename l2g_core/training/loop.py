@@ -1,7 +1,8 @@
-"""The epoch loop that the three stages share: shuffled and augmented batches, a state after every epoch, a log line.
+"""The epoch loop that the three stages share: shuffled and augmented batches, a checkpoint and a log line per epoch.
 
-A stage says what a step and an epoch are; everything an epoch draws depends on the seed and its number alone, so a
-killed run continues from the last finished epoch and ends as an unbroken one does.
+A stage defines a step and what follows an epoch: learning rate schedule, score, early stopping. Everything that an
+epoch draws depends only on the seed and its number, so a killed run resumes from the last finished epoch and its
+result is that of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -34,10 +35,26 @@ EachEpoch = Callable[[Sequence[Mapping[str, Any]]], None]
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """What one training loop works with.
+    """Settings of one training loop.
 
-    ``length``: what sequences are padded to (bp). ``max_shift``: of the augmentation (bp); None for none.
-    ``batches``: how many of an epoch's batches are used; None for all. ``state``: the file stored after every epoch.
+    Attributes
+    ----------
+    epochs, batch_size, seed
+        Number of epochs, rows per step, and the seed of everything that is drawn.
+    length
+        Sequences are padded to this many bp.
+    max_shift
+        Largest shift of the augmentation (bp); None for no augmentation.
+    device
+        Where batches are put, such as ``cpu`` or ``cuda``.
+    state
+        The checkpoint to resume from, written after every epoch.
+    identity
+        The work that the checkpoint belongs to.
+    batches
+        Steps per epoch; None for as many as the rows give.
+    shown
+        Show progress.
     """
 
     epochs: int
@@ -53,9 +70,26 @@ class LoopSettings:
 
 
 class EpochLoop(ABC):
-    """One training. ``history`` has a row per finished epoch; it is stored with weights and optimiser."""
+    """One training run: a stage implements `step`, `conclude` and `describe`, and overrides others as it needs.
 
-    NAME: str
+    Parameters
+    ----------
+    model, optimizer
+        What learns, on the device of ``settings``.
+    train
+        The training rows.
+
+    Attributes
+    ----------
+    history
+        A row (plain JSON) per finished epoch; stored in the checkpoint with weights and optimiser.
+    generator
+        Random numbers for `step`, seeded again in every epoch; on the CPU.
+    steps_per_epoch
+        Batches of each epoch.
+    """
+
+    NAME: str  # what the log and the progress bar call it
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, train: Labelled, settings: LoopSettings):
         self.model, self.optimizer, self.train, self.settings = model, optimizer, train, settings
@@ -65,45 +99,61 @@ class EpochLoop(ABC):
 
     @abstractmethod
     def step(self, x: Float[Tensor, "batch 4 length"], rows: Int[Tensor, " batch"]) -> Any:
-        """Train on one batch, the training rows ``rows``; returns its loss or losses. Draws from ``generator``."""
+        """Train on one batch: one-hot arrays and the numbers of their training rows; random draws use ``generator``.
+
+        Returns
+        -------
+        The loss or losses, which `conclude` gets. A tensor is best left on its device: reading it waits for the GPU.
+        """
 
     @abstractmethod
     def conclude(self, epoch: int, losses: list[Any]) -> dict[str, Any]:
-        """The row of ``history`` about an epoch (from 0) whose steps are done: mean losses, validation score."""
+        """The row of ``history`` about an epoch (from 0) whose steps are done: mean losses, validation score.
+
+        Parameters
+        ----------
+        losses
+            What `step` returned, one per batch.
+
+        Raises
+        ------
+        InputError
+            In stages that check for it: a NaN loss, or an infinite one.
+        """
 
     @abstractmethod
     def describe(self, row: Mapping[str, Any]) -> str:
         """The row in words, for the log."""
 
     def begin(self, epoch: int) -> None:  # noqa: B027
-        """What happens before the first step of an epoch: learning rates, for example."""
+        """What happens before the first step of an epoch (from 0): the learning rate schedule, for example."""
 
     def keep(self) -> None:  # noqa: B027
-        """What happens after an epoch is in the history: a checkpoint of the best, for example."""
+        """What happens once an epoch is in the history: saving the weights if it is the best, for example."""
 
     def stopped_early(self) -> bool:
-        """Early stopping: whether no further epoch is worth its time."""
+        """Early stopping: whether to end before all epochs are done."""
         return False
 
     def facts(self) -> dict[str, Any]:
-        """What else the next epoch needs, as JSON."""
+        """What else the checkpoint must contain for the next epoch; plain JSON."""
         return {}
 
     def take_facts(self, facts: Mapping[str, Any]) -> None:  # noqa: B027
-        """Put back what ``facts`` gave."""
+        """Restore what `facts` returned."""
 
     @property
     def epoch(self) -> int:
-        """How many epochs are finished."""
+        """The number of finished epochs, which is also the number (from 0) of the next one."""
         return len(self.history)
 
     def restore(self) -> None:
-        """Continue from the state that an earlier run left, if it left one.
+        """Continue from the checkpoint of an earlier run, if there is one.
 
         Raises
         ------
         InputError
-            The state is damaged, or of other work.
+            The checkpoint is damaged, or is of other work.
         """
         settings = self.settings
         facts = restore_state(settings.state, {"model": self.model}, self.optimizer, settings.identity)
@@ -112,7 +162,18 @@ class EpochLoop(ABC):
             self.take_facts(facts)
 
     def run(self, each_epoch: EachEpoch | None = None) -> None:
-        """Train until all epochs are done or early stopping ends it; ``each_epoch`` hears the history after each."""
+        """Train until all epochs are done or early stopping ends it.
+
+        Parameters
+        ----------
+        each_epoch
+            Called with the history after every epoch.
+
+        Raises
+        ------
+        InputError
+            As `conclude`.
+        """
         settings, done = self.settings, self.epoch * self.steps_per_epoch
         total = settings.epochs * self.steps_per_epoch
         steps = progress(range(done, total), f"{self.NAME} (batches)", total, settings.shown, done)
@@ -134,13 +195,16 @@ class EpochLoop(ABC):
         self._log(trained, time.monotonic() - started)
 
     def store(self) -> None:
-        """Write what the next epoch starts from, as one file."""
+        """Write the checkpoint that the next epoch starts from."""
         settings = self.settings
         facts = {"history": self.history, **self.facts()}
         store_state(settings.state, {"model": self.model}, self.optimizer, facts, settings.identity)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch and the training rows that they are; depends on seed and epoch alone."""
+        """The batches of an epoch (from 0) and the numbers of their training rows; depends only on seed and epoch.
+
+        Seeds ``generator`` and puts the model into training mode.
+        """
         settings = self.settings
         self.generator = seeded_epoch(settings.seed, epoch)
         self.model.train()
@@ -159,7 +223,7 @@ class EpochLoop(ABC):
 
 
 def number_of_batches(rows: int, batch_size: int) -> int:
-    """Batches per epoch; a last one of a single row is left out."""
+    """Batches per epoch; a last batch of a single row is left out, because batch norm cannot train on it."""
     full, rest = divmod(rows, batch_size)
     return full + (rest > 1)
 
@@ -167,9 +231,18 @@ def number_of_batches(rows: int, batch_size: int) -> int:
 def drawn_batches(
     data: Labelled, batch_size: int, length: int, device: str, generator: torch.Generator, max_shift: int | None
 ) -> Iterator[tuple[Float[Tensor, "batch 4 length"], Int[Tensor, " batch"]]]:
-    """All rows in a fresh order: one-hot arrays, augmented unless ``max_shift`` is None, and the rows that they are.
+    """All rows in random order, batch by batch: one-hot arrays and the numbers of their rows in ``data``.
 
-    Letters become arrays batch by batch: only the letters are in memory, once, however many epochs there are.
+    Encoding is done batch by batch, so that only the letters of all sequences are in memory.
+
+    Parameters
+    ----------
+    length
+        Sequences are padded to this many bp.
+    generator
+        On the CPU; draws the order and the augmentation.
+    max_shift
+        Largest shift of the augmentation (bp); None for no augmentation.
     """
     for rows in torch.randperm(len(data), generator=generator).split(batch_size):
         if len(rows) > 1:  # batch norm has no variance from one row
@@ -180,16 +253,16 @@ def drawn_batches(
 def encoded(
     data: Labelled, rows: Int[Tensor, " batch"], length: int, device: str | torch.device
 ) -> Float[Tensor, "batch 4 length"]:
-    """Some rows as one-hot arrays of this length (bp)."""
+    """Some rows as float32 one-hot arrays, padded to ``length`` (bp)."""
     letters = [data.data.sequences[row] for row in rows.tolist()]
     return torch.from_numpy(one_hot(letters, length)).to(device).float()
 
 
 def best_epoch(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The earliest epoch with the best validation score; one without a score is worse than any."""
+    """The row of the earliest epoch with the best validation score; an epoch without a score is worse than any."""
     return max(history, key=lambda row: -math.inf if row["score"] is None else row["score"])
 
 
 def in_words(score: float | None) -> str:
-    """A score for people to read."""
+    """A score as text, with four decimals."""
     return "undefined" if score is None else f"{score:.4f}"

@@ -1,4 +1,4 @@
-"""What training lowers, by task; the same in all three stages."""
+"""The loss of each task; the same in all three stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from torch.nn import functional as F
 
 
 def task_loss(outputs: Float[Tensor, "batch targets"], labels: Tensor, task: str) -> Tensor:
-    """Mean squared error, cross-entropy or binary cross-entropy; rows and targets without a label do not count."""
+    """Mean squared error (regression), cross-entropy (classification) or binary cross-entropy (multilabel).
+
+    Parameters
+    ----------
+    outputs
+        Predictions: values, or logits.
+    labels
+        ``(batch, targets)``, NaN where a value was not measured: these do not count. For classification
+        ``(batch, 1)``: the number of the class.
+    """
     if task == "classification":
         return F.cross_entropy(outputs, labels[:, 0].long())
     measured = ~torch.isnan(labels)

@@ -1,4 +1,4 @@
-"""Settings that the stages share. Imports no torch: the command line takes choices and defaults from here."""
+"""Settings that the stages share. Does not import torch: the command line takes choices and defaults from here."""
 
 from __future__ import annotations
 

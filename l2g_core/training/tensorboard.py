@@ -1,4 +1,4 @@
-"""TensorBoard event files, for those who want to watch a training there."""
+"""TensorBoard event files, to watch a training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from l2g_core.errors import missing_extra
 
 @contextmanager
 def write_events(folder: Path, wanted: bool, first_step: int = 0) -> Iterator[Callable[[int, Mapping[str, Any]], None]]:
-    """A function ``(step, values)`` that writes every number among the values; one that does nothing if not wanted.
+    """Yields a function ``(step, values)`` that writes every value that is not None.
 
-    ``first_step``: what an earlier, killed run wrote from there on is void.
+    Parameters
+    ----------
+    folder
+        Where the event files go.
+    wanted
+        If False, nothing is written and the function does nothing.
+    first_step
+        The step that a resumed run starts from: TensorBoard discards what a killed run wrote from this step on.
 
     Raises
     ------
     InputError
-        The package ``tensorboard`` is not there.
+        The package ``tensorboard`` is not installed.
     """
     if not wanted:
         yield lambda step, values: None

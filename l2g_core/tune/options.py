@@ -1,4 +1,4 @@
-"""How to tune."""
+"""Settings of hyperparameter tuning."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """How to tune.
+    """Settings of hyperparameter tuning.
 
-    ``max_epochs``: of the fine-tuning in a trial that is never stopped; the experiment's own when None.
-    ``grace_epochs``: none is stopped before; when None the warm-up, for until then the learning rate is not yet what
-    is tried. ``reduction``: one in so many goes on at each decision.
-    ``gpus_per_trial``: when None one if there is one, else none.
+    Attributes
+    ----------
+    trials
+        How many settings to try.
+    max_epochs
+        Epochs of fine-tuning in a trial that is not stopped early; None for the experiment's own.
+    grace_epochs
+        No trial is stopped earlier than this. None for the warm-up: until its end the learning rate is not yet the one
+        that is tried.
+    reduction
+        At each decision, one trial in this many continues; the others are stopped.
+    cpus_per_trial
+        Threads of each trial.
+    gpus_per_trial
+        GPUs of each trial, or a share of one; None for one GPU if there is any, else none.
     """
 
     trials: int = 10

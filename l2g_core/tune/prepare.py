@@ -1,4 +1,4 @@
-"""Before the first trial: Ray is there, the data are right, the folder is this tuning's, the trials are laid out."""
+"""Before the first trial: check resources and data, run stage 1 once, and set up a folder for every trial."""
 
 from __future__ import annotations
 
@@ -21,17 +21,23 @@ SUMMARY, BEST = "tune.json", "best.toml"
 
 
 def check_resources(options: TuneOptions, cpus: int) -> None:
-    """Refuse to ask for more than there is: trials would wait for ever."""
+    """Refuse to ask for more CPUs or GPUs than there are: trials would wait forever.
+
+    Raises
+    ------
+    InputError
+        A trial needs more than this machine has.
+    """
     import torch
 
     if options.cpus_per_trial > cpus:
-        raise InputError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {cpus} for us; ask for fewer")
+        raise InputError(f"--cpus-per-trial {options.cpus_per_trial}: only {cpus} CPUs are available; ask for fewer")
     if (options.gpus_per_trial or 0) > (found := torch.cuda.device_count()):
-        raise InputError(f"--gpus-per-trial {options.gpus_per_trial:g}: there are {found} GPUs; ask for fewer")
+        raise InputError(f"--gpus-per-trial {options.gpus_per_trial:g}: this machine has {found} GPUs; ask for fewer")
 
 
 def prepared(experiment: Experiment, options: TuneOptions) -> Experiment:
-    """With the epochs that were asked for, the warm-up as large a part of them, and a table's whole path."""
+    """The experiment with ``max_epochs``, a warm-up of the same share of them, and the absolute path of a table."""
     settings: dict[str, Any] = {}
     before = experiment.sections["finetune"]
     if options.max_epochs is not None and options.max_epochs != before["epochs"]:
@@ -43,7 +49,13 @@ def prepared(experiment: Experiment, options: TuneOptions) -> Experiment:
 
 
 def checked(experiment: Experiment) -> tuple[int, str]:
-    """The longest sequence and the hash of the data; refuses here what would fail in every trial."""
+    """The longest sequence (bp) and the SHA-256 of the data.
+
+    Raises
+    ------
+    InputError
+        Data or settings would fail in every trial.
+    """
     from l2g_core.evaluation.labels import check_labels, check_metric, output_names
 
     data, task = experiment.open_data(), experiment.sections["model"]["task"]
@@ -53,7 +65,7 @@ def checked(experiment: Experiment) -> tuple[int, str]:
 
 
 def identity_of(experiment: Experiment, options: TuneOptions, sha256: str) -> Identity:
-    """What the trials depend on, whatever their number and the machine."""
+    """What the trials depend on; neither their number nor the machine counts."""
     sections = {name: dict(values) for name, values in experiment.sections.items()}
     sections["data"] |= {"data_dir": None, "name": Path(sections["data"]["name"]).name, "sha256": sha256}
     asha = {"grace_epochs": options.grace_epochs, "reduction": options.reduction}
@@ -66,7 +78,7 @@ def all_over(folder: Path, trials: int) -> bool:
 
 
 def searched(experiment: Experiment, folder: Path, resume: bool, overwrite: bool, shown: bool) -> Experiment:
-    """Run stage 1, which none of what is tuned is about, once; what it found is given from here on."""
+    """Run stage 1 once, because no tuned setting affects it; returns the experiment with what it found as settings."""
     from l2g_core.experiments.stages import search_only
     from l2g_core.search.result import SEARCH
 
@@ -77,7 +89,7 @@ def searched(experiment: Experiment, folder: Path, resume: bool, overwrite: bool
 
 
 def lay_out(experiment: Experiment, folder: Path, trials: int, longest: int) -> None:
-    """A folder for every trial, with its experiment and record; what is there and not failed stays."""
+    """Create a folder for every trial, with its experiment and record; existing ones stay, failed ones are reset."""
     space = space_of(experiment, longest)
     seed = experiment.sections["finetune"]["seed"]
     for number in range(trials):
@@ -92,7 +104,7 @@ def lay_out(experiment: Experiment, folder: Path, trials: int, longest: int) -> 
 
 
 def write_given(experiment: Experiment, path: Path, note: str) -> None:
-    """Only what is given, so that it is resolved as the experiment that it came from."""
+    """Write only the given settings as TOML, so that defaults are resolved as for the experiment that it came from."""
     about = f"{experiment.about} ({note})" if experiment.about else note
     with atomic_write(path) as unfinished:
         unfinished.write_text(as_toml(replace(experiment, about=about, sections=experiment.given)), encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Trials on Ray Tune with ASHA: the only file that knows Ray. Import it through ``ray_or_refuse``.
+"""Trials on Ray Tune with ASHA: the only file that uses Ray. Import it through ``ray_or_refuse``.
 
-Ray's own checkpoint of a tuning leaves out what the scheduler knows of the trials that are over, and is a pickle. So
-it is not used: a resumed tuning runs all trials again, and those that were trained before tell their epochs from their
-records at once.
+Ray's own checkpoint of a tuning leaves out what the scheduler knows about finished trials, and is a pickle, so it is
+not used. Instead, a resumed tuning starts all trials again, and those that were trained before report their epochs
+from their records at once.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from ray.tune.schedulers import ASHAScheduler
 
 from l2g_core.tune.trial import run_trial
 
-OBJECT_STORE = 100 * 2**20  # bytes: nothing but a few figures passes between the processes
+OBJECT_STORE = 100 * 2**20  # bytes: only a few numbers pass between the processes
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """ASHA: of the trials that reach ``grace_epochs``, and each ``reduction`` times as many epochs, one in
-    ``reduction`` goes on. ``cpus`` (threads) and ``gpus`` are for each trial."""
+    """ASHA (Li et al. 2020), and the resources of each trial.
+
+    Of the trials that reach ``grace_epochs`` epochs, one in ``reduction`` continues, and so on at each ``reduction``
+    times as many epochs. ``cpus`` (threads) and ``gpus`` are for each trial.
+    """
 
     max_epochs: int
     grace_epochs: int
@@ -39,7 +42,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who hears, in the main process, of every epoch and of every trial that is over (with Ray's error, if any)."""
+    """Functions called in the main process after every epoch, and after every trial (with Ray's error, if any)."""
 
     epoch: Callable[[int, Mapping[str, Any]], None]
     over: Callable[[int, str | None], None]
@@ -48,7 +51,7 @@ class Listener:
 def run_on_ray(
     folder: Path, numbers: Sequence[int], schedule: Schedule, listener: Listener, text_dir: Path | None
 ) -> None:
-    """Run the trials, as many at once as there are cores (and GPUs) for; Ray's processes end with it."""
+    """Run the trials, as many at once as cores (and GPUs) allow; Ray's processes are stopped at the end."""
     how = {
         "folder": str(folder.absolute()),
         "device": "cuda" if schedule.gpus else "cpu",
@@ -80,7 +83,7 @@ def _tuner(
         max_t=schedule.max_epochs,
         grace_period=schedule.grace_epochs,
         reduction_factor=schedule.reduction,
-        stop_last_trials=False,  # a trial that has had all its epochs ends by itself, and says so
+        stop_last_trials=False,  # a trial that has had all its epochs ends by itself, and is recorded as finished
     )
     return tune.Tuner(
         tune.with_resources(_trainable, {"cpu": schedule.cpus, "gpu": schedule.gpus}),
@@ -101,13 +104,13 @@ def _trainable(config: dict[str, Any]) -> None:
 
 
 class _Watch(tune.Callback):
-    """Passes on what happens to the trials; Ray wants a class."""
+    """Forwards what happens to the trials to a `Listener`; a class, because Ray requires one."""
 
     def __init__(self, listener: Listener):
         self.listener = listener
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Ray pickles it for a restoring that is not used."""
+        """Nothing: Ray pickles callbacks in its checkpoint, which is not used."""
         return {}
 
     def on_trial_result(

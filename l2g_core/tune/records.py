@@ -1,4 +1,4 @@
-"""What trials leave on disk: a folder each, with the experiment as TOML, and the record of how it went as JSON."""
+"""What trials leave on disk: a folder each, with the experiment as TOML and a record of its course as JSON."""
 
 from __future__ import annotations
 
@@ -12,17 +12,25 @@ from l2g_core.runs.files import write_json, write_tsv
 
 TRIALS, TABLE = "trials", "trials.tsv"
 EXPERIMENT, RECORD, RUN = "trial.toml", "trial.json", "run"
-WORST = -1.0  # no metric is lower: what an epoch without a defined score counts as
+WORST = -1.0  # the score of an epoch whose score is undefined: no metric is lower
 
 Outcome = Literal["finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How one trial went.
+    """The record of one trial.
 
-    ``settings``: by ``section.key``. ``history``: epoch and validation score (None where it is not defined), as far as
-    the trial got. ``outcome``: None while it is not over.
+    Attributes
+    ----------
+    settings
+        By ``section.key``.
+    history
+        Epoch and validation score (None if undefined) of every finished epoch.
+    outcome
+        None while the trial is not over.
+    error
+        Why it failed.
     """
 
     number: int
@@ -33,17 +41,17 @@ class Trial:
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The earliest epoch with the best validation score; None before the first."""
+        """The earliest epoch with the best validation score; None before the first epoch."""
         return max(self.history, key=lambda row: score_of(row), default=None)
 
 
 def score_of(row: dict[str, Any]) -> float:
-    """The validation score of an epoch, or what counts as the worst."""
+    """The validation score of an epoch; ``WORST`` if it is undefined."""
     return WORST if row["score"] is None else float(row["score"])
 
 
 def trial_folder(folder: Path, number: int) -> Path:
-    """Where a trial is."""
+    """The folder of a trial."""
     return folder / TRIALS / f"{number:03d}"
 
 
@@ -54,12 +62,12 @@ def read_trial(folder: Path, number: int) -> Trial:
 
 
 def write_trial(folder: Path, trial: Trial) -> None:
-    """Keep the record of a trial."""
+    """Store the record of a trial."""
     write_json(trial_folder(folder, trial.number) / RECORD, asdict(trial))
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The first of those with the best validation score; a trial that failed is none of them."""
+    """The trial with the best validation score, the first of equal ones; failed trials do not count."""
     scored = [trial for trial in trials if trial.history and trial.outcome != "failed"]
     return max(scored, key=lambda trial: score_of(trial.best or {}), default=None)
 

@@ -1,7 +1,7 @@
-"""What is tuned and over which ranges, and drawing it.
+"""The hyperparameters that are tuned, their ranges, and drawing them.
 
-``SPACE`` names keys of an experiment. A trial's settings depend on the seed and the trial's number alone: more trials
-leave the earlier ones as they are.
+``SPACE`` names keys of an experiment. A trial's settings depend only on the seed and the trial's number: adding trials
+does not change the earlier ones.
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ from l2g_core.experiments.resolve import Experiment
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A number between two bounds, its logarithm uniform."""
+    """A number between two bounds whose logarithm is uniformly distributed."""
 
     low: float
     high: float
 
     def draw(self, generator: np.random.Generator) -> float:
-        """One number, of three digits: what a file shows is what was used."""
+        """One number, rounded to three digits, so that the value in a file is exactly the one used."""
         return float(f"{np.exp(generator.uniform(np.log(self.low), np.log(self.high))):.2e}")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of these values, each as likely."""
+    """One of these values, all equally likely."""
 
     values: tuple[Any, ...]
 
     def draw(self, generator: np.random.Generator) -> Any:
-        """One of them."""
+        """One of the values."""
         return self.values[int(generator.integers(len(self.values)))]
 
 
 Range = LogUniform | Choice
 Settings = Mapping[str, Any]
 
-# Learning rate, alpha and tokens as the reference implementation tuned L2G; weight decay and the smaller rates of
-# dropout as in the CNN search that the paper builds on. `new_learning_rate` is ours: around its default, 1e-3.
+# Learning rate, alpha and tokens: the ranges in which the reference implementation tuned L2G. Weight decay and the
+# lower dropout rates: those of the CNN search that the paper builds on. `new_learning_rate` is ours: around its
+# default, 1e-3.
 SPACE: dict[str, Range] = {
     "finetune.learning_rate": LogUniform(5e-6, 5e-4),
     "finetune.new_learning_rate": LogUniform(1e-4, 1e-2),
@@ -54,16 +55,16 @@ SPACE: dict[str, Range] = {
 
 
 def space_of(experiment: Experiment, longest: int) -> dict[str, Range]:
-    """What can make a difference in this experiment.
+    """The ranges of the settings that make a difference in this experiment, by ``section.key``.
 
     Parameters
     ----------
     longest
-        The longest sequence (bp): no more tokens than these come out of it, so larger limits are all the same.
+        The longest sequence (bp), which is also the largest useful limit of tokens.
     """
     space = dict(SPACE)
     if experiment.sections["model"]["backbone_training"] != "full":
-        del space["finetune.learning_rate"]  # nothing learns at it
+        del space["finetune.learning_rate"]  # no parameter has this learning rate
     if not experiment.sections["stages"]["align"]:
         del space["align.alpha"]
     space["model.target_tokens"] = _useful_tokens(longest)
@@ -78,7 +79,7 @@ def _useful_tokens(longest: int) -> Choice:
 
 
 def draw(space: Mapping[str, Range], experiment: Experiment, seed: int, number: int) -> dict[str, Any]:
-    """The settings of one trial; those of trial 0 are the experiment's own, so that tuning starts from them."""
+    """The settings of one trial; trial 0 has the experiment's own, so that tuning starts from them."""
     if number == 0:
         return {key: value_of(experiment, key) for key in space}
     generator = np.random.default_rng([seed, number])
@@ -86,7 +87,7 @@ def draw(space: Mapping[str, Range], experiment: Experiment, seed: int, number: 
 
 
 def value_of(experiment: Experiment, key: str) -> Any:
-    """What an experiment has for ``section.key``."""
+    """The value of an experiment's ``section.key``."""
     section, _, name = key.partition(".")
     return experiment.sections[section][name]
 

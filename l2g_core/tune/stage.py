@@ -1,4 +1,4 @@
-"""Tuning an experiment: run the trials, say what happens to them, keep what comes out."""
+"""Tuning the hyperparameters of an experiment: run the trials, log what happens to them, keep the best."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Run:
-    """One tuning: what it is about and where it is."""
+    """One tuning: its experiment, folder and settings."""
 
     experiment: Experiment
     folder: Path
@@ -75,17 +75,22 @@ def tune(
     overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
-    """Try drawn settings of an experiment, and write the best as ``folder/best.toml``.
+    """Try random settings of an experiment, and write the best as ``folder/best.toml``.
 
-    Trials are compared by their best validation score; no test row is given to them. Stage 1 is run once, with the
-    experiment's own settings; stages 2 and 3 are part of every trial. Draws depend on the experiment's ``finetune``
-    seed. Which trials are stopped depends on which are quicker, unless one runs at a time.
+    Trials are compared by their best validation score; they see no test rows. Stage 1 runs once, with the experiment's
+    own settings; stages 2 and 3 are part of every trial. Draws depend on the experiment's ``finetune`` seed. Which
+    trials are stopped early depends on which are faster, unless only one runs at a time.
 
     Parameters
     ----------
+    text_dir
+        The folder of the corpora that stage 2 knows by name.
     resume, overwrite
-        What to do where ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). Resumed,
-        trials that are over are not run again, those that failed are; more ``trials`` than before are added to them.
+        What to do if ``folder`` holds unfinished or other work (the rule of `l2g_core.runs.identity`). On resuming,
+        finished and stopped trials are not run again, failed ones are; with more ``trials`` than before, some are
+        added.
+    shown
+        Show progress.
 
     Returns
     -------
@@ -121,7 +126,7 @@ def tune(
 
 
 def _run_trials(run: _Run, ray_run: Any, text_dir: Path | None) -> None:
-    """Run all trials, telling what happens to those that are not over yet."""
+    """Run all trials, and log what happens to those that were not over before."""
     import torch
 
     options, warmup = run.options, run.experiment.sections["finetune"]["warmup_epochs"]
@@ -136,7 +141,7 @@ def _run_trials(run: _Run, ray_run: Any, text_dir: Path | None) -> None:
     trials = run.trials()
     known = {trial.number for trial in trials if trial.outcome is not None}
     if known:
-        log.info("%d of %d trials finished before, taken as they are", len(known), len(trials))
+        log.info("%d of %d trials finished earlier, left as they are", len(known), len(trials))
     bar = _bar(len(trials), len(known), run.shown)
     next(bar, None)
 
@@ -146,7 +151,7 @@ def _run_trials(run: _Run, ray_run: Any, text_dir: Path | None) -> None:
                      result["score"])  # fmt: skip
 
     def over(number: int, error: str | None) -> None:
-        _note_end(run, number, error, told=number not in known)
+        _note_end(run, number, error, logged=number not in known)
         write_table(run.folder, run.trials(), run.metric)
         if number not in known:
             next(bar, None)
@@ -158,12 +163,12 @@ def _run_trials(run: _Run, ray_run: Any, text_dir: Path | None) -> None:
 
 
 def _bar(total: int, done: int, shown: bool) -> Generator[int, None, None]:
-    """A bar that each `next` after the first moves on, and `close` ends."""
+    """A progress bar: the first `next` shows it, each further one advances it, and `close` ends it."""
     yield from progress(range(total - done), "trials", total, shown, done)
 
 
-def _note_end(run: _Run, number: int, error: str | None, told: bool) -> None:
-    """Record how a trial ended, where its own process could not, and say it."""
+def _note_end(run: _Run, number: int, error: str | None, logged: bool) -> None:
+    """Record how a trial ended, if its own process could not, and log it."""
     trial = read_trial(run.folder, number)
     if trial.outcome is None:
         if error is not None:
@@ -171,21 +176,21 @@ def _note_end(run: _Run, number: int, error: str | None, told: bool) -> None:
         else:
             trial = replace(trial, outcome="finished" if len(trial.history) >= run.max_epochs else "stopped")
         write_trial(run.folder, trial)
-    if trial.outcome == "stopped":  # it holds gigabytes with a large language model
+    if trial.outcome == "stopped":  # may be gigabytes with a large language model
         shutil.rmtree(trial_folder(run.folder, number) / RUN, ignore_errors=True)
-    if told and trial.outcome == "failed":
+    if logged and trial.outcome == "failed":
         log.warning("trial %d failed: %s", number, trial.error)
-    elif told:
+    elif logged:
         log.info("trial %d: %s after %d epochs", number, trial.outcome, len(trial.history))
 
 
 def _conclude(run: _Run, identity: Identity) -> dict[str, Any]:
-    """Choose, and write ``best.toml``, the table and ``tune.json``."""
+    """Choose the best trial, and write ``best.toml``, the table and ``tune.json``."""
     trials = run.trials()
     write_table(run.folder, trials, run.metric)
     best = best_trial(trials)
     if best is None or best.best is None:
-        raise InputError(f"{run.folder / TABLE}: all {len(trials)} trials failed, the first by: {trials[0].error}")
+        raise InputError(f"{run.folder / TABLE}: all {len(trials)} trials failed, the first with: {trials[0].error}")
     for trial in trials:
         shutil.rmtree(trial_folder(run.folder, trial.number) / RUN, ignore_errors=True)
     score = score_of(best.best)

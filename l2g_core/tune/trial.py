@@ -1,4 +1,4 @@
-"""One trial: train what its TOML says, telling the validation score of every epoch. Runs in a process of its own."""
+"""One trial: train what its TOML says, reporting the validation score of every epoch. Runs in its own process."""
 
 from __future__ import annotations
 
@@ -14,27 +14,34 @@ from l2g_core.experiments.resolve import resolve
 from l2g_core.runs.lock import lock
 from l2g_core.tune.records import EXPERIMENT, RUN, WORST, read_trial, score_of, trial_folder, write_trial
 
-Tell = Callable[[dict[str, Any]], None]
+Report = Callable[[dict[str, Any]], None]
 
 
-def run_trial(folder: Path, number: int, tell: Tell, *, device: str | None, text_dir: str | None, threads: int) -> None:
-    """Train a trial to its end, or until ``tell`` does not return.
+def run_trial(
+    folder: Path, number: int, report: Report, *, device: str | None, text_dir: str | None, threads: int
+) -> None:
+    """Train a trial to its end, or until ``report`` does not return (Ray ends the process there).
 
-    An earlier run of it is gone on with, and its epochs are told again: the scheduler of a resumed tuning knows what
-    that of the killed one knew. Whatever goes wrong goes into the record, with the traceback in ``error.txt``.
+    An interrupted trial is resumed, and its earlier epochs are reported again, so that the scheduler of a resumed
+    tuning knows what the killed one knew. Errors are not raised but put into the record, with the traceback in
+    ``error.txt``.
 
     Parameters
     ----------
-    tell
-        Called with ``{"epoch": n, "score": s}`` after every epoch.
+    folder
+        That of the tuning.
+    report
+        Called with ``{"epoch": n, "score": s}`` after every epoch; with epoch 0 and ``WORST`` after an error.
+    threads
+        CPU threads of torch.
     """
     place = trial_folder(folder, number)
-    with lock(place / "trial.lock", place, wait=-1.0):  # a process of a killed tuning may take a moment to end
-        history = _History(folder, number, tell)
+    with lock(place / "trial.lock", place, wait=-1.0):  # processes of a killed tuning may take a moment to end
+        history = _History(folder, number, report)
         if history.trial.outcome is not None:
-            history.tell_again()
+            history.report_again()
             return
-        import torch  # not needed for those that only tell again
+        import torch  # slow to import, and not needed above
 
         from l2g_core.experiments.stages import train
 
@@ -50,37 +57,37 @@ def run_trial(folder: Path, number: int, tell: Tell, *, device: str | None, text
         except Exception as error:
             (place / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             history.keep(outcome="failed", error=in_one_line(error))
-            tell({"epoch": 0, "score": WORST})
+            report({"epoch": 0, "score": WORST})
 
 
 def in_one_line(error: BaseException) -> str:
-    """What went wrong; with the kind of error where it is not one that explains itself."""
+    """The error's message; with its type unless it is an `InputError`, which explains itself."""
     text = " ".join(str(error).split())
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
 class _History:
-    """The record of a trial, on disk before it is told."""
+    """The record of a trial; an epoch is stored on disk before it is reported."""
 
-    def __init__(self, folder: Path, number: int, tell: Tell):
-        self.folder, self.tell = folder, tell
+    def __init__(self, folder: Path, number: int, report: Report):
+        self.folder, self.report = folder, report
         self.trial = read_trial(folder, number)
-        self.told = 0
+        self.reported = 0
 
     def hear(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Keep and tell the epochs that are new."""
-        for row in history[self.told :]:
-            self.told += 1
+        """Store and report the epochs that are new."""
+        for row in history[self.reported :]:
+            self.reported += 1
             kept = {"epoch": row["epoch"], "score": row["score"]}
-            if self.told > len(self.trial.history):
+            if self.reported > len(self.trial.history):
                 self.keep(history=(*self.trial.history, kept))
-            self.tell({"epoch": kept["epoch"], "score": score_of(kept)})
+            self.report({"epoch": kept["epoch"], "score": score_of(kept)})
 
-    def tell_again(self) -> None:
-        """Tell what is kept."""
+    def report_again(self) -> None:
+        """Report the stored epochs again."""
         self.hear(self.trial.history)
 
     def keep(self, **changes: Any) -> None:
-        """Change the record."""
+        """Change the record, and store it."""
         self.trial = replace(self.trial, **changes)
         write_trial(self.folder, self.trial)

@@ -1,4 +1,4 @@
-"""The commands of ``l2g-interp``: the only place, with ``cli``, that knows click.
+"""The commands of ``l2g-interp``: with ``cli`` the only place that uses click.
 
-Nothing heavy is imported until a command runs, so that ``l2g-interp --help`` answers at once.
+Nothing slow is imported until a command runs, so that ``l2g-interp --help`` answers at once.
 """

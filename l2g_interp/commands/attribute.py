@@ -20,13 +20,13 @@ from l2g_interp.commands.options import attribution_options, model_options, outp
 @output_options("attributions.h5 to write.", resumable=True)
 @click.pass_obj
 def attribute(shown: bool, output: Path, **given: Any) -> None:
-    """Contribution of every base to each prediction, with the proof that they add up."""
+    """Contribution of every base to each prediction, with a check that they add up (completeness)."""
     explain(writable_file(output), shown, given)
     result(output, f"l2g-interp motifs --attributions {output} --output {output.parent}")
 
 
 def explain(output: Path, shown: bool, given: dict[str, Any]) -> None:
-    """Attribute what the options say."""
+    """Attribute, as the options say."""
     from l2g_core.dna import read_bed, read_fasta
     from l2g_interp.models import open_model
     from l2g_interp.pipeline.attribute import AttributeOptions, attribute_file
@@ -35,7 +35,7 @@ def explain(output: Path, shown: bool, given: dict[str, Any]) -> None:
         raise InputError("give --fasta, or --bed together with --genome")
     data = read_fasta(given["fasta"]) if given["fasta"] else read_bed(given["bed"], given["genome"], given["width"])
     if data.n_ambiguous:
-        click.echo(f"{data.source}: {data.n_ambiguous} letters other than A, C, G, T become empty columns", err=True)
+        click.echo(f"{data.source}: {data.n_ambiguous} letters other than A, C, G, T become columns of zeros", err=True)
     options = AttributeOptions(
         targets=tuple(given["targets"].split(",")) if given["targets"] else None,
         n_references=given["references"],

@@ -12,15 +12,15 @@ from l2g_core.console import PATH, overwrite_option, writable_file
 
 @cloup.command()
 @click.argument("sets", nargs=-1, required=True, metavar="A B [C]...")
-@click.option("--names", help="What to call the sets, comma-separated.  [default: target or folder]")
+@click.option("--names", help="Names of the sets, comma-separated.  [default: target or folder]")
 @click.option("--title", default="Motifs compared", show_default=True)
-@click.option("--tsv", type=PATH, help="Evidence as a table.  [default: --output with .tsv]")
+@click.option("--tsv", type=PATH, help="TSV file to write: the evidence as a table.  [default: --output with .tsv]")
 @click.option("--output", type=PATH, default=Path("compare.html"), show_default=True, help="HTML file to write.")
 @overwrite_option
 def compare(
     sets: tuple[str, ...], names: str | None, title: str, tsv: Path | None, output: Path, overwrite: bool
 ) -> None:  # fmt: skip
-    """Motifs that runs or targets share, and those that only one of them has.
+    """Compare the motifs of runs or targets: those that they share, and those that only one has.
 
     Each set is a run folder (all its targets together) or FOLDER:TARGET.
 

@@ -16,7 +16,7 @@ from l2g_core.console import PATH, overwrite_option, resume_option, writable_fol
 @overwrite_option
 @click.pass_obj
 def demo(shown: bool, output: Path, seed: int, resume: bool, overwrite: bool) -> None:
-    """Everything on made-up DNA whose truth is known, in about five minutes on two cores; it checks itself.
+    """Run everything on synthetic DNA whose motifs are known, in about five minutes on two cores; it checks itself.
 
     Plants known fly motifs into random DNA with two activities, trains a small L2G model on them (MiniLM, which
     comes as a Python package), explains it, names the motifs, and says which of the planted ones were recovered.

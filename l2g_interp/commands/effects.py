@@ -28,7 +28,7 @@ from l2g_interp.commands.options import (
 @output_options("Table to write.  [default: validation.tsv in the run's folder]", required=False)
 @click.pass_obj
 def validate(shown: bool, folder: Path, output: Path | None, **given: Any) -> None:
-    """What each motif does by itself: planted into shuffled sequences, beside a scrambled control."""
+    """What each motif does by itself: planted into shuffled sequences, compared with a scrambled control."""
     from l2g_interp.run_folder import EFFECTS
 
     table = writable_file(output) if output else folder / EFFECTS
@@ -41,7 +41,7 @@ def validate(shown: bool, folder: Path, output: Path | None, **given: Any) -> No
 @cloup.option_group(
     "Motifs",
     cloup.option(
-        "--motif", "wanted", multiple=True, required=True, help="Id, or word of a name, such as Trl; repeatable."
+        "--motif", "wanted", multiple=True, required=True, help="Id, or a word of a name, such as Trl; repeatable."
     ),
     database_option,
     motif_dir_option,
@@ -58,7 +58,7 @@ def plant(
     output: Path | None,
     **given: Any,
 ) -> None:
-    """What known motifs do that the run did not find: planted into shuffled sequences, as 'validate' does.
+    """What known motifs do, whether the run found them or not: planted into shuffled sequences, as 'validate' does.
 
     \b
         l2g-interp plant --model CKPT --run results --motif Trl --motif twi
@@ -77,18 +77,24 @@ def plant(
     for e in effects:
         if e.copies == fewest:
             interval = f"{e.excess:+.3f} [{e.excess_low:+.3f}, {e.excess_high:+.3f}]"
-            click.echo(f"{e.target}\t{e.pattern}\t{interval} beyond control, with {e.copies} planted")
+            click.echo(f"{e.target}\t{e.pattern}\t{interval} beyond the control, with {e.copies} planted")
     click.echo(table)
 
 
 def doses_of(text: str) -> tuple[int, ...]:
-    """The numbers of copies that ``--copies`` names."""
+    """The numbers of copies that ``--copies`` lists.
+
+    Raises
+    ------
+    InputError
+        They are not different whole numbers of at least 1.
+    """
     try:
         doses = tuple(int(number) for number in text.split(","))
     except ValueError as error:
-        raise InputError(f"--copies {text}: give whole numbers, as 1,2,3") from error
+        raise InputError(f"--copies {text}: give whole numbers, such as 1,2,3") from error
     if min(doses) < 1 or len(set(doses)) < len(doses):
-        raise InputError(f"--copies {text}: give different whole numbers from 1, as 1,2,3")
+        raise InputError(f"--copies {text}: give different whole numbers of at least 1, such as 1,2,3")
     return doses
 
 
@@ -99,7 +105,7 @@ def _planting(given: dict[str, Any]) -> Any:
 
 
 def plant_motifs(folder: Path, output: Path, given: dict[str, Any], shown: bool) -> None:
-    """Validate the motifs of a run as the options say."""
+    """Validate the motifs of a run, as the options say."""
     from l2g_interp.pipeline.evidence import validate_files
 
     chosen = {name: given.get(name, False) for name in ("other_model", "randomised", "overwrite")}

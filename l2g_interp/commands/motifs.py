@@ -18,7 +18,7 @@ from l2g_interp.commands.options import match_options, motif_options, output_opt
 @output_options("Folder for motifs.TARGET.h5 (TF-MoDISco's own layout).")
 @click.pass_obj
 def motifs(shown: bool, attributions: Path, output: Path, **given: Any) -> None:
-    """Motifs that recur in the contributions, by TF-MoDISco."""
+    """Find motifs that recur in the contributions, with TF-MoDISco."""
     discover(attributions, writable_folder(output), given, shown)
     result(output, f"l2g-interp match --motifs {output} --output {output / 'matches.tsv'}")
 
@@ -28,7 +28,7 @@ def motifs(shown: bool, attributions: Path, output: Path, **given: Any) -> None:
 @match_options
 @output_options("matches.tsv to write.")
 def match(folder: Path, output: Path, **given: Any) -> None:
-    """Known factors that the motifs resemble, by TOMTOM."""
+    """Name the motifs: known factors whose motifs they resemble, by TOMTOM."""
     from l2g_interp.pipeline.motifs import match_files
 
     match_files(folder, given.pop("databases"), writable_file(output), **given)
@@ -47,7 +47,7 @@ def match(folder: Path, output: Path, **given: Any) -> None:
 def hits(
     shown: bool, folder: Path, quantile: float, bed: Path | None, output: Path | None, overwrite: bool
 ) -> None:  # fmt: skip
-    """Where each motif occurs in the explained sequences, as a table and as BED."""
+    """Find where each motif occurs in the explained sequences; written as a table and as BED."""
     from l2g_interp.run_folder import HITS
 
     table = writable_file(output) if output else folder / HITS
@@ -57,7 +57,7 @@ def hits(
 
 @click.command()
 def databases() -> None:
-    """The motif databases that can be asked for by name."""
+    """List the motif databases that have names."""
     from motif_db import available
 
     for entry in available().values():
@@ -67,7 +67,7 @@ def databases() -> None:
 
 
 def discover(attributions: Path, folder: Path, given: dict[str, Any], shown: bool) -> None:
-    """Find motifs as the options say."""
+    """Find motifs, as the options say."""
     from l2g_interp.motifs.modisco.discover import ModiscoOptions
     from l2g_interp.pipeline.motifs import discover_files
 
@@ -79,7 +79,7 @@ def discover(attributions: Path, folder: Path, given: dict[str, Any], shown: boo
 
 
 def call(folder: Path, output: Path, bed: Path, quantile: float, overwrite: bool, shown: bool) -> None:
-    """Call hits."""
+    """Call hits: find where the motifs of a run occur."""
     from l2g_interp.pipeline.evidence import hit_files
 
     hit_files(folder, output, bed, quantile=quantile, overwrite=overwrite, shown=shown)

@@ -1,6 +1,6 @@
 """Options that the commands of ``l2g-interp`` share, in the groups that their help shows.
 
-Imports nothing heavy: ``l2g-interp --help`` reads this file.
+Imports nothing slow: ``l2g-interp --help`` reads this file.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ model_options = cloup.option_group(
 sequence_options = cloup.option_group(
     "Sequences",
     cloup.option("--fasta", type=PATH, help="Sequences, plain or gzipped."),
-    cloup.option("--bed", type=PATH, help="Intervals instead of --fasta; needs --genome."),
-    cloup.option("--genome", type=PATH, help="Genome FASTA to cut --bed out of, plain or bgzipped."),
+    cloup.option("--bed", type=PATH, help="Genome intervals, instead of --fasta; needs --genome."),
+    cloup.option("--genome", type=PATH, help="Genome FASTA that --bed refers to, plain or bgzipped."),
     cloup.option("--width", type=click.IntRange(1), help="With --bed: this many bp around each interval's centre."),
 )
 attribution_options = cloup.option_group(
@@ -46,7 +46,7 @@ attribution_options = cloup.option_group(
         show_default=True,
         help="Dinucleotide shuffles per sequence.",
     ),
-    cloup.option("--seed", type=int, default=0, show_default=True, help="Draws the shuffles."),
+    cloup.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffles."),
     cloup.option("--method", type=click.Choice(list(METHODS)), default="deep_lift_shap", show_default=True),
     cloup.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: sized to the memory]"),
     cloup.option(
@@ -55,7 +55,7 @@ attribution_options = cloup.option_group(
         default="raise",
         show_default=True,
         help="What deep_lift_shap does about a torch function without a rule: refuse it, or treat it as linear and "
-        "say so in the result.",
+        "note that in the result.",
     ),
 )
 motif_options = cloup.option_group(
@@ -105,13 +105,13 @@ quantile_option = cloup.option(
     type=click.FloatRange(0, 1, max_open=True),
     default=0.05,
     show_default=True,
-    help="Hits: share of a motif's own seqlets that may lie below each of its thresholds.",
+    help="Hits: share of a motif's own seqlets that may fall below each of its thresholds.",
 )
 planting_options = cloup.option_group(
     "Planting",
     backgrounds_option,
     copies_option,
-    cloup.option("--seed", type=int, default=0, show_default=True, help="Draws backgrounds, positions and letters."),
+    cloup.option("--seed", type=int, default=0, show_default=True, help="Seed of backgrounds, positions and letters."),
     cloup.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: 64]"),
     device_option,
 )
@@ -119,34 +119,34 @@ run_folder_options = cloup.option_group(
     "Run",
     cloup.option("--model", required=True, help="The model that the run was attributed with, given in the same way."),
     cloup.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote."),
-    cloup.option("--other-model", is_flag=True, help="Take a model other than that of the run, with a warning."),
+    cloup.option("--other-model", is_flag=True, help="Allow a model other than the run's, with a warning."),
 )
 report_options = cloup.option_group(
     "Report",
     cloup.option(
         "--observed",
         type=PATH,
-        help="TSV with a column 'id' and measured values by target: predicted against observed.",
+        help="TSV with a column 'id' and one of measured values per target, to plot predicted against observed.",
     ),
     cloup.option(
         "--tracks",
         type=click.IntRange(0),
         default=20,
         show_default=True,
-        help="Contribution tracks of the strongest sequences per target.",
+        help="How many sequences per target to draw contribution tracks of, the strongest first.",
     ),
     cloup.option(
         "--sequence",
         "sequences",
         multiple=True,
-        help="Id of a sequence to draw before the strongest; may be given several times.",
+        help="Id of a sequence to draw before the strongest; repeatable.",
     ),
     cloup.option("--title", default="Motif report", show_default=True),
 )
 
 
 def output_options(help_text: str, *more, required: bool = True, resumable: bool = False):
-    """``--output`` and what to do where something lies in it already."""
+    """``--output`` and what to do if it exists already."""
     rule = [resume_option, overwrite_option] if resumable else [overwrite_option]
     return cloup.option_group(
         "Output", cloup.option("--output", required=required, type=PATH, help=help_text), *more, *rule

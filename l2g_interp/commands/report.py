@@ -17,12 +17,12 @@ from l2g_interp.commands.options import output_options, report_options
 @report_options
 @output_options("HTML file to write.")
 def report(folder: Path, output: Path, **given: Any) -> None:
-    """One HTML file that shows everything and opens offline."""
+    """Write one HTML file that shows everything and opens offline."""
     write(folder, writable_file(output), given)
 
 
 def write(folder: Path, output: Path, given: dict[str, Any]) -> None:
-    """Write the report as the options say."""
+    """Write the report, as the options say."""
     from l2g_interp.pipeline.report import report_file
 
     chosen = {name: given[name] for name in ("observed", "title", "sequences", "overwrite")}

@@ -52,7 +52,7 @@ def run(shown: bool, output: Path, **given: Any) -> None:
     from motif_db import load
 
     databases, motif_dir = given["databases"], given["motif_dir"]
-    for name in databases:  # find out now, not after the long part
+    for name in databases:  # errors in databases and copies are reported now, not after the long part
         load(name, motif_dir=motif_dir)
     doses_of(given["copies"])
     folder = writable_folder(output)

@@ -17,7 +17,14 @@ from l2g_interp.drawing.page import asset, check_output, render_page, write_page
 from l2g_interp.motifs.matrices import padded, reverse_complement
 from l2g_interp.motifs.naming import plain_name
 
-PACKAGE, REPORT = "l2g_interp.compare", "l2g_interp.report"
+PACKAGE = "l2g_interp.compare"  # where the template is
+SECTIONS = {
+    "overview": "Overview",
+    "shared": "Shared motifs",
+    "unique": "Unique motifs",
+    "evidence": "Evidence",
+    "provenance": "How this was made",
+}
 MOST_CIRCLES = 3  # sets that a Venn diagram can show; the table of regions shows any number
 WIDEST, PITCHES = 260, (6, 13)  # pixels of a logo, and the range of pixels per column
 
@@ -71,9 +78,10 @@ def render(comparison: MotifComparison, title: str, command: str = "") -> str:
     called = {sets: [group.name for group in groups] for sets, groups in comparison.regions.items()}
     return render_page(
         "comparison.html",
-        [PACKAGE, REPORT],
-        asset(REPORT, "report.css") + asset(PACKAGE, "comparison.css"),
+        PACKAGE,
         title=title,
+        navigation=list(SECTIONS.items()),
+        style=asset(PACKAGE, "comparison.css"),
         command=command,
         names=names,
         words=_words(comparison),

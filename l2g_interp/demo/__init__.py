@@ -1,4 +1,4 @@
-"""The demo, and the made-up data whose truth is known."""
+"""The demo, and its synthetic data with known motifs (ground truth)."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The demo: the whole path on DNA whose truth is known, so that it can check itself.
+"""The demo: the whole pipeline on synthetic DNA with known motifs (ground truth), so that it can check itself.
 
 Train on planted motifs -> attribute new sequences -> find and name motifs -> compare with what was planted.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 DATABASES = ("jaspar-insects", "core-promoter")
-LENGTH = 150  # bp; sizes chosen for five minutes on two cores
+LENGTH = 150  # bp; this and the sizes below are chosen for five minutes on two cores
 N_TRAIN, N_VALIDATION, N_EXPLAINED = 2200, 200, 500
 EPOCHS, N_REFERENCES, TOKENS, LAYERS, WIDTH = 8, 15, 20, 2, 16
 MIN_SEQLETS = 30
@@ -34,9 +34,9 @@ MIN_SEQLETS = 30
 
 @dataclass(frozen=True)
 class Recovery:
-    """What became of a planted motif: the pattern that lies on its sites, and the name it was given.
+    """How a planted motif was recovered: the pattern that was found on its sites, and the name it was given.
 
-    ``share``: how many of the pattern's seqlets cover a planted site.
+    ``share``: the fraction of the pattern's seqlets that cover a planted site.
     """
 
     planted: Planted
@@ -49,14 +49,26 @@ class Recovery:
 
     @property
     def recovered(self) -> bool:
-        """Found, and called by its name."""
+        """Whether it was found and given a right name."""
         return self.name.startswith(self.planted.names)
 
 
 def run_demo(folder: Path, seed: int = 0, shown: bool = True, *, resume: bool = False, overwrite: bool = False) -> bool:
-    """Run the demo into ``folder``; say which planted motifs were recovered, and return whether all were.
+    """Run the demo into ``folder``; print which planted motifs were recovered, and return whether all were.
 
-    What happens where ``folder`` holds an earlier demo is the rule of `l2g_core.runs.identity`: each stage applies it.
+    Parameters
+    ----------
+    seed
+        Of sequences, training and shuffles.
+    shown
+        Show progress.
+    resume, overwrite
+        What to do if ``folder`` holds an earlier demo: each stage applies the rule of `l2g_core.runs.identity`.
+
+    Raises
+    ------
+    InputError
+        A stage refuses what ``folder`` holds.
     """
     checkpoint, attributions, report = folder / "model", folder / ATTRIBUTIONS, folder / REPORT
     truth = make_planted_sequences(N_EXPLAINED, LENGTH, seed + 1)
@@ -145,7 +157,7 @@ def write_truth(truth: PlantedSet, folder: Path) -> Sequences:
 def explain(
     checkpoint: Path, data: Sequences, output: Path, seed: int, shown: bool, resume: bool, overwrite: bool
 ) -> None:  # fmt: skip
-    """Attribute with fewer references than usual and one strand only, to stay in time."""
+    """Attribute with fewer references than usual and on one strand only, to save time."""
     from l2g_interp.models import open_model
 
     options = pipeline.AttributeOptions(n_references=N_REFERENCES, seed=seed, strands="forward")
@@ -164,7 +176,10 @@ def gather_evidence(checkpoint: Path, folder: Path, seed: int, shown: bool, over
 
 
 def recovery(planted: Planted, truth: PlantedSet, patterns: Sequence[Pattern], matches: Sequence[Match]) -> Recovery:
-    """The pattern most of whose seqlets cover sites of the planted motif, and its name."""
+    """The pattern with the largest share of seqlets on sites of the planted motif, and its name.
+
+    There is none if less than half of each pattern's seqlets are on such sites.
+    """
     sites = {(row, start) for row, start, motif in truth.sites if motif is planted}
     width = len(planted.consensus)
     shares = [_share_on_sites(pattern, sites, width) for pattern in patterns]
@@ -177,7 +192,7 @@ def recovery(planted: Planted, truth: PlantedSet, patterns: Sequence[Pattern], m
 
 
 def record_recoveries(folder: Path, found: Sequence[Recovery]) -> None:
-    """Put the comparison with the truth into ``run.json``, which the report shows."""
+    """Record the comparison with the ground truth in ``run.json``, which the report shows."""
     rows = [
         {
             "planted": r.planted.label,
@@ -195,18 +210,18 @@ def record_recoveries(folder: Path, found: Sequence[Recovery]) -> None:
 
 
 def write_demo_report(folder: Path, output: Path, found: Sequence[Recovery], overwrite: bool) -> None:
-    """Note what was recovered in ``run.json``, which the report shows, and write the report."""
+    """Record what was recovered in ``run.json``, which the report shows, and write the report."""
     record_recoveries(folder, found)
     title = "Demo: motifs planted in random DNA"
     pipeline.report_file(folder, output, observed=folder / "observed.tsv", title=title, overwrite=overwrite)
 
 
 def show(found: Sequence[Recovery], report: Path) -> None:
-    """Say on standard output what was recovered and where the report is."""
+    """Print what was recovered and where the report is."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Planted motifs and what became of them")
+    table = Table(title="Planted motifs and how they were recovered")
     for column in ("planted", "site", "target", "seqlets", "on sites", "named", "q", ""):
         table.add_column(column)
     for r in found:

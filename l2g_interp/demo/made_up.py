@@ -1,4 +1,4 @@
-"""Random fly-like DNA with known motifs planted in it and activities that follow from them: the demo's truth."""
+"""Synthetic fly-like DNA with known motifs planted in it, and activities that depend on them: the ground truth."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from l2g_core.dna import ALPHABET, reverse_complement
 
 @dataclass(frozen=True)
 class Planted:
-    """A motif to plant: what people call it, its consensus, the target it drives and by how much a copy does.
+    """A motif to plant.
 
-    ``names``: how the labels of the factors that bind it begin, any of which is a right answer.
+    Attributes
+    ----------
+    label
+        Its usual name.
+    consensus
+        The sequence that is planted (A, C, G, T).
+    target
+        The activity that it drives.
+    effect
+        What one copy adds to that activity.
+    names
+        How the labels of factors that bind it may begin; any of these is a right answer.
     """
 
     label: str
@@ -25,15 +36,15 @@ class Planted:
 
 @dataclass(frozen=True)
 class PlantedSet:
-    """Sequences, their activities by target, and where every planted motif lies: (row, start, motif)."""
+    """Sequences, their activities by target ``(n,)``, and the site of every planted motif: (row, start, motif)."""
 
     sequences: list[str]
     activities: dict[str, np.ndarray]
     sites: list[tuple[int, int, Planted]]
 
 
-# Consensus sites as de Almeida et al. (2022) and Ohler et al. (2002) give them for S2 enhancers and promoters; that of
-# twist with its flank on both sides, for the core alone, CACATGTG, is as much a site of Snail.
+# Consensus sites as de Almeida et al. (2022) and Ohler et al. (2002) give them for S2 enhancers and promoters. The site
+# of twist has a flanking base on both sides, because the core alone, CACATGTG, is also a site of Snail.
 PLANTED = (
     Planted("AP-1", "ATGACTCA", "dev", 1.2, ("AP-1",)),
     Planted("GATA", "TCTTATCT", "dev", 1.0, ("GATA",)),
@@ -41,7 +52,7 @@ PLANTED = (
     Planted("DRE", "TATCGATA", "hk", 1.2, ("DRE",)),
     Planted("Ohler1", "GGTCACACT", "hk", 1.0, ("Ohler1",)),
 )
-MEAN_COPIES = 0.6  # of each motif in each sequence
+MEAN_COPIES = 0.6  # mean number of copies of each motif in a sequence (Poisson)
 POINT_MUTATIONS = 0.03  # share of planted bases replaced at random
 NOISE = 0.3  # standard deviation of the measurement, in units of activity
 
@@ -52,7 +63,13 @@ FLY_TRANSITIONS = np.array(
 
 
 def make_planted_sequences(n: int, length: int, seed: int, motifs: tuple[Planted, ...] = PLANTED) -> PlantedSet:
-    """Make ``n`` sequences of ``length`` bp; motifs are planted on either strand and never overlap."""
+    """Make ``n`` sequences of ``length`` bp; motifs are planted on a random strand and never overlap.
+
+    Returns
+    -------
+    PlantedSet
+        The same for the same ``seed``; activities are the sums of the planted motifs' effects plus Gaussian noise.
+    """
     rng = np.random.default_rng(seed)
     codes = _background(n, length, rng)
     activities = {target: rng.normal(0, NOISE, n) for target in dict.fromkeys(m.target for m in motifs)}

@@ -15,24 +15,40 @@ from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
 from l2g_interp.drawing.numbers import fixed, format_number, signed
 
+PACKAGE = "l2g_interp.drawing"  # where the frame is
 
-def render_page(template: str, packages: Sequence[str], style: str, script: str = "", **values: Any) -> str:
-    """Fill in a template.
+
+def render_page(
+    template: str,
+    package: str,
+    *,
+    title: str,
+    navigation: Sequence[tuple[str, str]],
+    style: str = "",
+    script: str = "",
+    **values: Any,
+) -> str:
+    """Fill in a template that extends ``frame.html``, the frame of every page.
 
     Parameters
     ----------
     template
-        Its file name, looked for in the folder ``templates`` of each package in turn.
-    packages
-        Names of Python packages, such as ``l2g_interp.report``.
+        Its file name, looked for in the folder ``templates`` of the package, then in that of this one.
+    package
+        Name of a Python package, such as ``l2g_interp.report``.
+    title
+        The page's heading. Any text.
+    navigation
+        The sections: anchor and heading of each.
     style, script
-        CSS and JavaScript text. The page's content security policy allows these and nothing else.
+        CSS, beside that of all pages, and JavaScript. The page's content security policy allows these and nothing else.
     values
         What the template shows. Text is escaped.
     """
-    policy = _policy(style, script)
-    shown = {"style": Markup(style), "script": Markup(script), "policy": policy, **values}
-    return _environment(packages).get_template(template).render(shown)
+    style = asset(PACKAGE, "page.css") + style
+    framed = {"title": title, "navigation": navigation, "style": Markup(style), "script": Markup(script)}
+    page = _environment((package, PACKAGE)).get_template(template)
+    return page.render({**framed, "policy": _policy(style, script), **values})
 
 
 def write_page(output: str | Path, text: str) -> Path:

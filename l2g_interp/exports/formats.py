@@ -6,6 +6,7 @@ format is used.
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ class Request:
             "files": {path.name: known_sha256(path) for path in files if path.exists()},
             "motifs": motifs_sha256(read_all_patterns(self.run)) if about_motifs and self.run else None,
         }
-        return Identity("l2g-interp export", content)
+        return Identity(" ".join(["l2g-interp export", self.kind, *filter(None, (self.target, self.pattern))]), content)
 
 
 def export(request: Request, output: Path) -> list[Path]:
@@ -133,23 +134,28 @@ def export(request: Request, output: Path) -> list[Path]:
 def export_files(request: Request, output: Path, overwrite: bool = False) -> list[Path]:
     """As `export`, by the rule of `l2g_core.runs.identity` for what lies in ``output`` already.
 
-    The files are made beside their place and moved there together, once it is known that they may be.
+    The files of a folder are made beside their places and moved there together, once it is known that they may be; one
+    that is there already with the same content (the one-hot sequences of another target's export) stays.
     """
     from tempfile import TemporaryDirectory
 
     from l2g_core.runs.identity import claim
 
-    home = (writable_folder if request.kind in FOLDERS else writable_file)(output)
-    place = home if request.kind in FOLDERS else home.parent
-    with TemporaryDirectory(dir=place, prefix=".export-") as scratch:
-        made = export(request, Path(scratch) if place is home else Path(scratch) / home.name)
-        files = [place / path.relative_to(scratch) for path in made]
-        with claim(home, request.identity(), files, overwrite=overwrite) as claimed:
-            if not claimed.finished:
-                for before, after in zip(made, files, strict=True):
-                    after.parent.mkdir(parents=True, exist_ok=True)
-                    before.replace(after)
-    return files
+    if request.kind not in FOLDERS:
+        with claim(writable_file(output), request.identity(), [output], overwrite=overwrite) as claimed:
+            return claimed.files if claimed.finished else export(request, output)
+    with TemporaryDirectory(dir=writable_folder(output), prefix=".export-") as scratch:
+        files = {made: output / made.relative_to(scratch) for made in export(request, Path(scratch))}
+        new = {made: place for made, place in files.items() if not _same(made, place)}
+        with claim(output, request.identity(), list(new.values()), overwrite=overwrite) as claimed:
+            for made, place in new.items() if not claimed.finished else ():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                made.replace(place)
+    return list(files.values())
+
+
+def _same(first: Path, second: Path) -> bool:
+    return second.is_file() and filecmp.cmp(first, second, shallow=False)
 
 
 def _npz(request: Request, output: Path) -> list[Path]:

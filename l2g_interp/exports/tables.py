@@ -13,7 +13,7 @@ from l2g_interp.motifs.matrices import consensus, trimmed
 from l2g_interp.motifs.naming import best_name, ranked_matches, reason
 from l2g_interp.records.attributions_file import read_overview
 from l2g_interp.records.tables import by_pattern, write_table
-from l2g_interp.records.types import Effect, Hit, Match, Pattern, Seqlets, check_targets
+from l2g_interp.records.types import Effect, Hit, Match, Pattern, Seqlets, check_targets, completeness_error
 
 SEQUENCES, PATTERNS, PAIRS = "sequences.tsv", "patterns.tsv", "pairs.tsv"
 OF_EFFECT = ("effect", "effect_low", "effect_high", "control", "excess", "excess_low", "excess_high")
@@ -98,7 +98,7 @@ def sequence_rows(attributions: str | Path, targets: Sequence[str] = ()) -> list
     for target in targets or overview.by_target:
         numbers = overview.by_target[target]
         difference = np.abs(numbers["prediction"] - numbers["reference_prediction"])
-        relative = numbers["delta"] / np.maximum(difference, np.finfo(np.float32).tiny)
+        relative = completeness_error(numbers["delta"], difference)
         columns = (*(numbers[key] for key in ("prediction", "reference_prediction", "delta")), relative)
         columns = [column.tolist() for column in (*columns, numbers["stability"])]
         for name, place, length, *values in zip(overview.ids, places, overview.lengths.tolist(), *columns, strict=True):

@@ -1,4 +1,4 @@
-"""The stages on files: each reads and writes files of a run folder."""
+"""The stages as functions on files: each reads and writes files of a run folder."""
 
 import lazy_loader
 

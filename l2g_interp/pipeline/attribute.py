@@ -2,7 +2,7 @@
 
     attributions.h5 -> motifs.<target>.h5 -> matches.tsv (and matches.motifs.json) -> report.html
 
-``run.json`` tells what was done, with what, and how many of everything went in and came out.
+``run.json`` records what was done, with which inputs and versions, and how many of everything went in and came out.
 """
 
 from __future__ import annotations
@@ -34,16 +34,33 @@ from l2g_interp.attributions.attribute import (
 from l2g_interp.attributions.result import MethodResult
 from l2g_interp.models import OpenModel
 from l2g_interp.records.attributions_file import append_attributions, read_overview
-from l2g_interp.records.types import Attributions
+from l2g_interp.records.types import COMPLETENESS_BOUND, Attributions, overall_completeness_error
 from l2g_interp.run_folder import command, record, versions
 
 log = logging.getLogger(__name__)
-COMPLETENESS_BOUND = 1e-3  # of the output difference; above it the sums are not to be trusted
 
 
 @dataclass(frozen=True)
 class AttributeOptions:
-    """How to attribute. ``targets``: names, all when None."""
+    """How to attribute.
+
+    Attributes
+    ----------
+    targets
+        Names of the outputs to explain; None for all.
+    n_references
+        Dinucleotide shuffles per sequence.
+    seed
+        Of the shuffles.
+    method
+        A name in ``l2g_interp.attributions.METHODS``.
+    strands
+        ``model``, ``forward`` or ``both``, as it was opened.
+    batch_size
+        Rows per forward pass; None for a size that fits the memory.
+    on_missing
+        ``raise`` or ``warn``: what to do about a torch function without a DeepLIFT rule.
+    """
 
     targets: tuple[str, ...] | None = None
     n_references: int = 100
@@ -64,15 +81,29 @@ def attribute_file(
     overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, Any]:
-    """Attribute sequences into ``attributions.h5``, and note in ``run.json`` what was done.
+    """Attribute sequences into ``attributions.h5``, and record in ``run.json`` what was done.
 
-    What happens where ``output`` exists is the rule of `l2g_core.runs.identity`. Every few sequences are seen onto the
-    disk before the next; the finished file is the same to the bit whether the run was interrupted or not. Memory does
-    not grow with the number of sequences beyond the sequences themselves.
+    Every few sequences are flushed to disk (to a journal) before the next; the finished file is bit for bit the same
+    whether the run was interrupted or not. Besides the sequences themselves, memory does not grow with their number.
+
+    Parameters
+    ----------
+    output
+        The HDF5 file to write.
+    resume, overwrite
+        What to do if ``output`` holds unfinished or other work (the rule of `l2g_core.runs.identity`).
+    shown
+        Show progress.
 
     Returns
     -------
-    What was done, for ``run.json``.
+    What was done, as in ``run.json``: model, sequences, method, and the completeness error of each target.
+
+    Raises
+    ------
+    InputError
+        A target is unknown, the network has a function without a rule, ``output`` holds unfinished or other work, or
+        memory runs out.
     """
     codes = one_hot(data.sequences, model.length)
     module, names = prepare(model.module, codes)
@@ -107,7 +138,7 @@ def attribute_file(
 def identity_of(
     model: OpenModel, data: Sequences, codes: np.ndarray, targets: Sequence[str], options: AttributeOptions
 ) -> Identity:
-    """What an attribution depends on: not its batches, nor the device."""
+    """What an attribution depends on; batch size and device do not count."""
     content = {
         "model_fingerprint": model.fingerprint,
         "sequences_sha256": hashlib.sha256(codes.tobytes() + "\n".join(data.ids).encode()).hexdigest(),
@@ -123,7 +154,7 @@ def identity_of(
 
 @contextmanager
 def _missing_rule_explained(model: OpenModel, journal: Journal) -> Iterator[None]:
-    """Turn a network that cannot be explained into one line that names the ways on, and leave nothing behind."""
+    """Report a network that cannot be explained as one line that suggests what to do; delete an empty journal."""
     from l2g_interp.attributions.deeplift.engine import UnsupportedFunction
 
     try:
@@ -132,12 +163,12 @@ def _missing_rule_explained(model: OpenModel, journal: Journal) -> Iterator[None
         if not journal.holds_work():
             journal.path.unlink(missing_ok=True)
         raise InputError(
-            f"{model.name}: {error}; or let it through with --on-missing warn, or choose another --method"
+            f"{model.name}: {error}; or treat it as linear with --on-missing warn, or choose another --method"
         ) from error
 
 
 def _unruled(journal: Journal) -> list[str]:
-    """Functions that were let through without a rule, in any part."""
+    """Functions without a rule that were treated as linear, in any part."""
     return sorted({str(name) for arrays in journal.records() for name in arrays["unruled"]})
 
 
@@ -149,7 +180,7 @@ def _parts(
         rows = slice(start, start + len(arrays["prediction"]))
         lengths = np.array([len(s) for s in data.sequences[rows]], dtype=np.int32)
         coordinates = data.intervals[rows] if data.intervals else None
-        del arrays["unruled"]  # said once for all parts, in the provenance
+        del arrays["unruled"]  # noted once for all parts, in the provenance
         yield as_attributions(
             MethodResult(**arrays, unruled=()), codes[rows], data.ids[rows], targets, provenance, lengths, coordinates
         )
@@ -157,11 +188,12 @@ def _parts(
 
 
 def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
-    """Counts and completeness; says so loudly when the sums do not hold."""
+    """Counts and completeness errors; warns if contributions do not add up."""
     overview = read_overview(output)
     provenance = overview.provenance
     if provenance.get("unruled"):
-        log.warning("without a rule, treated as linear: %s; sums need not hold", ", ".join(provenance["unruled"]))
+        unruled = ", ".join(provenance["unruled"])
+        log.warning("without a rule, treated as linear: %s; contributions may not add up", unruled)
     targets = {name: _completeness(name, numbers) for name, numbers in overview.by_target.items()}
     return {
         "model": {key: provenance[key] for key in ("model", "model_fingerprint", "strands")},
@@ -172,11 +204,10 @@ def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
 
 
 def _completeness(target: str, numbers: dict[str, np.ndarray]) -> dict[str, float | None]:
-    difference = np.abs(numbers["prediction"] - numbers["reference_prediction"]).mean()
-    error = float(numbers["delta"].mean() / max(difference, np.finfo(np.float32).tiny))
+    error = overall_completeness_error(numbers)
     if error > COMPLETENESS_BOUND:
         log.warning(
-            "%s: the contributions miss the difference that they explain by %.2g of it (bound %.0e): "
+            "%s: the contributions miss the difference that they explain by a fraction of %.2g (bound %.0e): "
             "do not trust their sums", target, error, COMPLETENESS_BOUND,
         )  # fmt: skip
     return {"completeness_error": None if math.isnan(error) else error}

@@ -1,6 +1,6 @@
 """The stages that gather evidence for the motifs of a run folder: ``validation.tsv``, ``hits.tsv`` and ``hits.bed``.
 
-Each notes in ``run.json`` which motifs its table is about, so that `run_folder.read_run` never shows it beside others.
+Each records in ``run.json`` which motifs its table is about, so that `run_folder.read_run` never shows it with others.
 """
 
 from __future__ import annotations
@@ -47,16 +47,26 @@ def validate_files(
     overwrite: bool = False,
     shown: bool = True,
 ) -> list[Effect]:
-    """Plant every pattern of a run folder into shuffled backgrounds, and write what the model says into ``output``.
+    """Plant every pattern of a run folder into shuffled backgrounds, and write its effects on predictions to a table.
 
     Parameters
     ----------
     spec
         The model, as for `open_model`; it must be the one that the run was attributed with.
+    folder
+        The run folder.
+    output
+        The TSV to write.
     other_model
-        Warn, instead of refusing, where it is another.
+        Warn about another model instead of refusing it.
     randomised
-        Also compare the contributions with those of the same network with weights drawn anew.
+        Also compare the contributions with those of the same network with randomised weights.
+    overwrite
+        Replace what other settings left in ``output`` (the rule of `l2g_core.runs.identity`).
+
+    Returns
+    -------
+    An effect per pattern, target and number of copies, in units of the model's output.
 
     Raises
     ------
@@ -109,9 +119,18 @@ def plant_files(
     overwrite: bool = False,
     shown: bool = True,
 ) -> list[Effect]:
-    """Plant motifs of databases, whether the run found them or not, and write what every target does into ``output``.
+    """Plant motifs of databases, whether the run found them or not, and write their effects on every target to a table.
 
-    Rows are those of `validate_files`, with database, id and label in place of the pattern's name.
+    Parameters
+    ----------
+    spec, folder, output, other_model, overwrite
+        As for `validate_files`.
+    motifs
+        The motifs to plant.
+
+    Returns
+    -------
+    Effects as of `validate_files`, with database, id and label in place of the pattern's name.
 
     Raises
     ------
@@ -136,13 +155,13 @@ def plant_files(
 
 
 def _planted_by(path: Path, model: OpenModel, options: ValidateOptions) -> dict[str, Any]:
-    """What effects depend on beside the motifs; the size of a batch does not count."""
+    """What effects depend on besides the motifs; the batch size does not count."""
     settings = {name: value for name, value in asdict(options).items() if name != "batch_size"}
     return {"attributions": known_sha256(path), "model_fingerprint": model.fingerprint, "options": settings}
 
 
 def _as_pattern(motif: Motif, target: str) -> Pattern:
-    """A motif of a database as if it had been found: the PPM is its CWM, so flat ends are trimmed."""
+    """A motif of a database as if it had been found; its PPM stands in for the CWM, so that flat ends are trimmed."""
     none = np.empty(0, dtype=np.int64)
     seqlets = Seqlets(none, none, none, none.astype(bool))
     return Pattern(target, _called(motif), "+", motif.ppm, motif.ppm, motif.ppm, seqlets)
@@ -153,7 +172,7 @@ def _called(motif: Motif) -> str:
 
 
 def named(motifs: Sequence[Motif], name: str) -> list[Motif]:
-    """Those with this id, or with this word in their name or label, in whatever case.
+    """The motifs with this id, or with this word in their name or label, ignoring case.
 
     Raises
     ------
@@ -177,7 +196,20 @@ def hit_files(
     overwrite: bool = False,
     shown: bool = True,
 ) -> list[Hit]:
-    """Find the places of every pattern of a run folder, and write them into ``output``, and as BED if asked to."""
+    """Find where every pattern of a run folder occurs, and write the hits to ``output``, and to ``bed`` if given.
+
+    Parameters
+    ----------
+    quantile
+        Share of a pattern's own seqlets that may fall below each of its thresholds.
+    overwrite
+        Replace what other settings left (the rule of `l2g_core.runs.identity`).
+
+    Raises
+    ------
+    InputError
+        The folder has no motifs, or ``output`` holds other work.
+    """
     found = read_all_patterns(folder)
     patterns = [p for of_target in found.values() for p in of_target]
     path = attributions_of(folder)
@@ -210,7 +242,7 @@ def hit_files(
 def _prepare(
     spec: str, path: Path, options: ValidateOptions, device: str | None, other_model: bool
 ) -> tuple[OpenModel, tuple[str, ...], Backgrounds, dict[str, Any]]:
-    """The model opened as it was for the attributions, the names of its outputs, backgrounds, and what to note."""
+    """The model opened as it was for the attributions, the names of its outputs, backgrounds, and what to record."""
     overview = read_overview(path)
     rows = draw_rows(len(overview.ids), options.n_backgrounds, options.seed).tolist()
     different = sorted(set(rows))
@@ -226,33 +258,33 @@ def _prepare(
 
 
 def _check_model(model: OpenModel, path: Path, expected: str | None, other_model: bool) -> bool:
-    """Whether this is the model of the attributions; refuses, or warns about, another."""
+    """Whether this is the model of the attributions; another is refused, or warned about if allowed."""
     if model.fingerprint == expected:
         return True
     of = f"were made with a model of fingerprint {expected[:12]}" if expected else "do not say which model made them"
-    told = f"{path}: the attributions {of}, and {model.name} has {model.fingerprint[:12]}"
+    message = f"{path}: the attributions {of}, and {model.name} has {model.fingerprint[:12]}"
     if not other_model:
-        raise InputError(f"{told}; give the model of the run, or --other-model to validate with this one all the same")
-    log.warning("%s: the effects are those of another model than the motifs", told)
+        raise InputError(f"{message}; give the model of the run, or --other-model to validate with this one anyway")
+    log.warning("%s: the effects are those of a different model from the motifs'", message)
     return False
 
 
 def _counts(callers: Sequence[Caller], hits: Sequence[Hit]) -> dict[str, dict[str, dict[str, float]]]:
-    """By target and pattern: thresholds, counts, and the share of seqlets that a hit lies on."""
+    """By target and pattern: thresholds, counts, and the share of seqlets with a hit on them."""
     n_hits = Counter((hit.target, hit.pattern) for hit in hits)
     n_rows = Counter((target, pattern) for target, pattern, _ in {(h.target, h.pattern, h.row) for h in hits})
     shares = recovered([caller.pattern for caller in callers], hits)
-    told: dict[str, dict[str, dict[str, float]]] = {}
+    counts: dict[str, dict[str, dict[str, float]]] = {}
     for caller in callers:
         key = (caller.pattern.target, caller.pattern.name)
-        told.setdefault(key[0], {})[key[1]] = {
+        counts.setdefault(key[0], {})[key[1]] = {
             "similarity_at_least": caller.similarity,
             "contribution_at_least": caller.contribution,
             "hits": n_hits[key],
             "sequences": n_rows[key],
             "seqlets_recovered": shares[key],
         }
-    return told
+    return counts
 
 
 def _rows_hit(hits: Sequence[Hit]) -> int:

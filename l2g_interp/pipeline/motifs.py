@@ -32,9 +32,29 @@ def discover_files(
     overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, list[Pattern]]:
-    """Find motifs per target into ``motifs.<target>.h5``, and note in ``run.json`` what was found.
+    """Find motifs per target into ``motifs.<target>.h5``, and record in ``run.json`` what was found.
 
-    What happens where they exist is the rule of `l2g_core.runs.identity`.
+    Parameters
+    ----------
+    attributions
+        ``attributions.h5`` of `attribute_file`.
+    folder
+        The run folder to write to.
+    min_seqlets
+        Patterns with fewer seqlets are left out of the result (not of the files).
+    options
+        TF-MoDISco's settings.
+    overwrite
+        Replace what other settings left (the rule of `l2g_core.runs.identity`).
+
+    Returns
+    -------
+    The patterns by target.
+
+    Raises
+    ------
+    InputError
+        ``attributions`` is not a complete file, or ``folder`` holds other work.
     """
     options = options or ModiscoOptions()
     files = [folder / motifs_file(target) for target in read_overview(attributions).by_target]
@@ -69,10 +89,27 @@ def match_files(
     n_matches: int = 5,
     overwrite: bool = False,
 ) -> list[Match]:
-    """Compare the patterns of a run folder with motif databases into ``matches.tsv``.
+    """Compare the patterns of a run folder with motif databases (TOMTOM), and write the matches to ``output``.
 
     The matrices of the matched motifs go into ``matches.motifs.json`` beside it, so that the report needs no database.
-    What happens where they exist is the rule of `l2g_core.runs.identity`.
+
+    Parameters
+    ----------
+    databases
+        Names or files, as for `motif_db.load_database`.
+    motif_dir
+        Folder with the user's own copies of the databases.
+    n_matches
+        Matches that are kept per pattern.
+    overwrite
+        Replace what other settings left (the rule of `l2g_core.runs.identity`).
+
+    Raises
+    ------
+    InputError
+        The folder has no motifs, or ``output`` holds other work.
+    MotifError
+        A database is unknown, missing or damaged.
     """
     found = read_all_patterns(folder)
     patterns = [p for of_target in found.values() for p in of_target]
@@ -85,7 +122,7 @@ def match_files(
             return read_table(output, Match, "l2g-interp match")
         motifs = [motif for database in opened for motif in database.motifs]
         log.info(
-            "comparing %d patterns with %d motifs (the first time on a machine compiles for a minute)",
+            "comparing %d patterns with %d motifs (the first time on a machine, compiling takes about a minute)",
             len(patterns), len(motifs),
         )  # fmt: skip
         matches = match_motifs(patterns, motifs, n_matches=n_matches) if patterns else []

@@ -22,14 +22,16 @@ def report_file(
     sequences: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write the report of a run folder; what happens where it exists is the rule of `l2g_core.runs.identity`.
+    """Write the report of a run folder as one HTML file; returns ``output``.
 
     Parameters
     ----------
     observed
         Measured values: a TSV with a column ``id`` and one per target.
     n_tracks, title, sequences
-        As `write_report`.
+        As for `write_report`.
+    overwrite
+        Replace what other settings left in ``output`` (the rule of `l2g_core.runs.identity`).
 
     Raises
     ------

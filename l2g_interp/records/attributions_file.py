@@ -131,7 +131,7 @@ def _open(path: str | Path) -> Iterator[Any]:
             yield file
     except (OSError, KeyError) as error:
         raise InputError(
-            f"{path}: not a whole attributions file ({error}); make it again with 'l2g-interp attribute'"
+            f"{path}: not a complete attributions file ({error}); make it again with 'l2g-interp attribute'"
         ) from error
 
 

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +31,22 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     Row = TypeVar("Row", bound=DataclassInstance)
+
+
+COMPLETENESS_BOUND = 1e-3  # of the output difference; above it the sums are not to be trusted
+
+
+def completeness_error(delta: Any, difference: Any) -> Any:
+    """``delta`` as a fraction of the output difference that the contributions should explain: of numbers or arrays."""
+    return delta / np.maximum(np.abs(difference), np.finfo(np.float32).tiny)
+
+
+def overall_completeness_error(numbers: Mapping[str, np.ndarray]) -> float:
+    """mean |delta| / mean |f(x) - mean f(reference)| of all sequences; NaN where the method promises no sum."""
+    difference = np.abs(numbers["prediction"] - numbers["reference_prediction"])
+    if not len(difference):
+        return float("nan")
+    return float(completeness_error(numbers["delta"].mean(), difference.mean()))
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,7 @@ class TargetAttributions:
     @property
     def completeness_error(self) -> float:
         """mean |delta| / mean |f(x) - mean f(reference)|; NaN where the contributions need not add up."""
-        difference = np.abs(self.prediction - self.reference_prediction)
-        return float(self.delta.mean() / max(difference.mean(), np.finfo(np.float32).tiny))
+        return overall_completeness_error(vars(self))
 
 
 ARRAYS = tuple(f.name for f in fields(TargetAttributions) if f.name != "one_hot")

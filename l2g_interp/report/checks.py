@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from l2g_interp.records.types import overall_completeness_error
 from l2g_interp.report.charts import histogram, scatter
-from l2g_interp.report.context import Context, overall_error, relative_error
+from l2g_interp.report.context import Context, relative_error
 
 STABLE = 0.95  # expected correlation with a fresh draw of references; below it, more are advised
 
@@ -39,7 +40,8 @@ def checks(context: Context) -> list[TargetChecks] | None:
 def target_checks(context: Context, target: str) -> TargetChecks:
     """Judge one target: a check that its method does not define neither passes nor fails."""
     bound = context.options.completeness_bound
-    errors, overall = relative_error(context, target), overall_error(context, target)
+    errors = relative_error(context, target)
+    overall = overall_completeness_error(context.overview.by_target[target])
     stability = context.numbers(target, "stability")
     median = float(np.nanmedian(stability)) if np.isfinite(stability).any() else float("nan")
     predicted = context.numbers(target, "prediction")

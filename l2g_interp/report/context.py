@@ -13,7 +13,17 @@ from l2g_interp.motifs.co_occurrence import occurrences
 from l2g_interp.motifs.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
 from l2g_interp.records.attributions_file import read_overview
 from l2g_interp.records.tables import by_pattern
-from l2g_interp.records.types import Effect, Hit, Match, Overview, Pattern, Run, Seqlets
+from l2g_interp.records.types import (
+    COMPLETENESS_BOUND,
+    Effect,
+    Hit,
+    Match,
+    Overview,
+    Pattern,
+    Run,
+    Seqlets,
+    completeness_error,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,7 @@ class ReportOptions:
     title: str = "Motif report"
     n_tracks: int = 20
     max_q: float = SIGNIFICANT_Q
-    completeness_bound: float = 1e-3
+    completeness_bound: float = COMPLETENESS_BOUND
     n_matches: int = 5
     sequences: tuple[str, ...] = ()
 
@@ -126,13 +136,5 @@ def load_context(run: Run, options: ReportOptions) -> Context:
 
 def relative_error(context: Context, target: str) -> Float[np.ndarray, " n"]:
     """Completeness error of every sequence as a fraction of |f(x) - f(reference)|; NaN where undefined."""
-    difference = np.abs(context.numbers(target, "prediction") - context.numbers(target, "reference_prediction"))
-    return context.numbers(target, "delta") / np.maximum(difference, np.finfo(np.float32).tiny)
-
-
-def overall_error(context: Context, target: str) -> float:
-    """mean |delta| / mean |f(x) - f(reference)|, as `TargetAttributions.completeness_error`."""
-    difference = np.abs(context.numbers(target, "prediction") - context.numbers(target, "reference_prediction"))
-    if not len(difference):
-        return float("nan")
-    return float(context.numbers(target, "delta").mean() / max(difference.mean(), np.finfo(np.float32).tiny))
+    difference = context.numbers(target, "prediction") - context.numbers(target, "reference_prediction")
+    return completeness_error(context.numbers(target, "delta"), difference)

@@ -13,7 +13,7 @@ from l2g_interp.drawing.logo import TENTH, letters, value_range
 from l2g_interp.drawing.numbers import shortened
 from l2g_interp.motifs.naming import family
 from l2g_interp.records.attributions_file import read_attributions
-from l2g_interp.records.types import Attributions
+from l2g_interp.records.types import Attributions, completeness_error
 from l2g_interp.report.context import Context
 
 PITCH = 4  # pixels per base before zooming, and more where the page is wider
@@ -134,7 +134,7 @@ def _track(
         length=length,
         prediction=prediction,
         reference_prediction=reference,
-        error=float(values.delta[row]) / max(abs(prediction - reference), float(np.finfo(np.float32).tiny)),
+        error=float(completeness_error(values.delta[row], prediction - reference)),
         n_boxes=len(boxes),
         elsewhere=elsewhere,
         picture=Markup(track_svg(heights, boxes, limits, f"Contributions along {shortened(part.ids[row])}")),

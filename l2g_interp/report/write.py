@@ -7,7 +7,7 @@ from pathlib import Path
 
 from l2g_interp.drawing.page import asset, check_output, render_page, write_page
 from l2g_interp.motifs.naming import SIGNIFICANT_Q
-from l2g_interp.records.types import Run
+from l2g_interp.records.types import COMPLETENESS_BOUND, Run
 from l2g_interp.report.context import ReportOptions, load_context
 from l2g_interp.report.sections import SECTIONS
 
@@ -21,7 +21,7 @@ def write_report(
     n_tracks: int = 20,
     title: str = "Motif report",
     max_q: float = SIGNIFICANT_Q,
-    completeness_bound: float = 1e-3,
+    completeness_bound: float = COMPLETENESS_BOUND,
     sequences: Sequence[str] = (),
 ) -> Path:
     """Write one self-contained HTML file that opens offline; the write is atomic.
@@ -65,9 +65,10 @@ def render(run: Run, options: ReportOptions) -> str:
     built = {key: section.build(context) for key, section in SECTIONS.items()}
     return render_page(
         "page.html",
-        [PACKAGE],
-        asset(PACKAGE, "report.css"),
-        asset(PACKAGE, "report.js"),
+        PACKAGE,
+        title=options.title,
+        navigation=[(key, SECTIONS[key].title) for key, data in built.items() if data is not None],
+        script=asset(PACKAGE, "report.js"),
         options=options,
         sections={key: (SECTIONS[key].title, data) for key, data in built.items() if data is not None},
     )

@@ -180,7 +180,7 @@ def test_a_stage_whose_input_is_missing_says_which_command_makes_it(tmp_path: Pa
     refused(interp("report", "--run", tmp_path, "--output", tmp_path / "r.html"), "no motifs here")
     (tmp_path / "b.h5").write_text("not HDF5")
     refused(
-        interp("motifs", "--attributions", tmp_path / "b.h5", "--output", tmp_path), "not a whole attributions file"
+        interp("motifs", "--attributions", tmp_path / "b.h5", "--output", tmp_path), "not a complete attributions file"
     )
 
 

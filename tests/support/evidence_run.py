@@ -61,7 +61,7 @@ def evidence_run(folder: Path, *attribute_options: object) -> Path:
     options = attribute_options or ("--fasta", fasta)
     result = interp(
         "attribute", "--model", "counting_model:build", *options, "--references", 5, "--output",
-        folder / "attributions.h5",
+        folder / "attributions.h5", "--overwrite",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     write_motifs(folder)

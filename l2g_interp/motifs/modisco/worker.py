@@ -75,8 +75,9 @@ def complete_distribution(imported: str, installed: Mapping[str, str]) -> str | 
 
 def is_complete(distribution: str) -> bool:
     """Whether no file of its package is missing or another's, as far as its record tells."""
-    files = [file for file in metadata.files(distribution) or [] if file.parts[0] == "modiscolite" and file.hash]
-    return all(_digest(Path(str(file.locate())), file.hash.mode) == file.hash.value for file in files)
+    files = [file for file in metadata.files(distribution) or [] if file.parts[0] == "modiscolite"]
+    hashed = [(Path(str(file.locate())), file.hash) for file in files if file.hash]
+    return all(_digest(path, recorded.mode) == recorded.value for path, recorded in hashed)
 
 
 def _digest(path: Path, algorithm: str) -> str | None:

@@ -152,7 +152,7 @@ def test_groups_of_dna_are_classes_or_fifths() -> None:
     ("settings", "message"),
     [
         ({"epochs": 2}, "leave none to align in after the first 67%; raise --epochs or lower --task-first"),
-        ({"discrepancy": "kl"}, "no discrepancy 'kl'; there are mmd, otdd"),
+        ({"discrepancy": "kl"}, "no discrepancy 'kl'; choose one of mmd, otdd"),
         ({"beta": 0.0}, "leaves nothing to learn while alpha is 0; use --task-first 0"),
     ],
 )
@@ -163,7 +163,7 @@ def test_settings_that_make_no_sense_are_refused(settings: dict, message: str) -
 
 def test_text_of_another_language_model_is_refused(tmp_path: Path, data, text) -> None:
     narrow = replace(text, embeddings=text.embeddings[:, :100])
-    with pytest.raises(InputError, match="100 wide and 'minilm' is 384; take both from one language model"):
+    with pytest.raises(InputError, match="100 wide, but 'minilm' is 384 wide; use one language model for both"):
         align(CONFIG, data, narrow, tmp_path, QUICK, shown=False)
 
 

@@ -57,11 +57,11 @@ def test_columns_by_space_or_tab_plain_or_gzipped(tmp_path: Path, corpus: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("The human SCL locus\n", r"line 1: .*'locus' is no tag; write one word a line and its tag"),
+        ("The human SCL locus\n", r"line 1: .*'locus' is not a tag; write one word per line and its tag"),
         ("The\tO\nlocus\n", r"line 2: 'locus': no tag; .*--text vocabulary needs no file"),
         ("The\tO\nlocus\tO\n", r"every word is tagged O.*--text vocabulary"),
         ("\n\n", r"no words; a tagged text has a word and its tag"),
-        ("a\tb\tNN\n", r"'NN' is no tag"),
+        ("a\tb\tNN\n", r"'NN' is not a tag"),
     ],
 )
 def test_a_text_without_tags_is_refused_by_line(tmp_path: Path, content: str, message: str) -> None:
@@ -155,7 +155,7 @@ def test_a_damaged_cache_is_computed_anew(corpus: Path, tmp_path: Path, caplog) 
     file.write_bytes(file.read_bytes()[:50])
     again = text_reference("minilm", TextOptions(str(corpus)), cache=tmp_path / "cache")
     assert torch.equal(again.embeddings, first.embeddings)
-    assert "computing it anew" in caplog.text
+    assert "computing it again" in caplog.text
 
 
 @pytest.mark.parametrize("part", ["devel", "test"])
@@ -220,7 +220,7 @@ def test_a_named_corpus_is_fetched_once_and_checked(name: str, server, tmp_path:
     files["/corpus"] = sent = archived(f"x/{known.member}", CONLL.encode()) if known.member else CONLL.encode()
     here = replace(known, address=f"{address}/corpus", sha256=hashlib.sha256(sent).hexdigest())
     monkeypatch.setitem(corpora.CORPORA, name, here)
-    with pytest.raises(InputError, match=r"the network may not be used; get .* by hand, put .* --text-dir"):
+    with pytest.raises(InputError, match=r"the network may not be used; download .* by hand, put .* --text-dir"):
         corpus_file(name, cache=tmp_path, download=False)
     path = corpus_file(name, cache=tmp_path)
     assert path.read_text() == CONLL

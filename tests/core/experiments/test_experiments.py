@@ -85,9 +85,9 @@ def test_flags_win_over_the_file_and_the_file_over_data_set_and_defaults(tmp_pat
         ("[finetuning]\nepochs = 5", "no section 'finetuning'; did you mean 'finetune'"),
         (
             "[model]\nepochs = 5",
-            r"\[model\] has no key 'epochs'; it belongs into \[search\] or \[align\] or \[finetune\]",
+            r"\[model\] has no key 'epochs'; it belongs in \[search\] or \[align\] or \[finetune\]",
         ),
-        ("[model]\ntargets = ['dev']", r"\[model\] has no key 'targets'; it belongs into \[data\]"),
+        ("[model]\ntargets = ['dev']", r"\[model\] has no key 'targets'; it belongs in \[data\]"),
         ("[model]\nsequence_length = 9", r"\[model\] has no key 'sequence_length'"),
         ("[finetune]\nepochs = 'five'", r"\[finetune\] epochs is 'five'; it takes a whole number"),
         ("[finetune]\nepochs = 5.5", "epochs is 5.5; it takes a whole number"),
@@ -143,7 +143,7 @@ def test_an_experiment_opens_its_data_and_refuses_others(tmp_path: Path) -> None
     assert resolve("nt-H3", flags).open_data().data.ids == data.data.ids
     assert resolve("nt-H3", flags, seed=1).open_data().data.ids != data.data.ids
     assert len(resolve("nt-H3", [*flags, f"data.sha256={data.sha256}"]).open_data()) == len(data)
-    with pytest.raises(InputError, match="the experiment is about 0000"):
+    with pytest.raises(InputError, match="the experiment is for 0000"):
         resolve("nt-H3", [*flags, f"data.sha256={'0' * 64}"]).open_data()
 
 

@@ -87,7 +87,9 @@ def test_stages_hand_on_what_they_found_and_are_not_repeated(toml: Path, tmp_pat
     after = mtimes(folder)
     assert [name for name in after if after[name] != before[name]] == ["model/metrics.json"]
 
-    with pytest.raises(InputError, match=r"of other work: .*finetune.weight_decay \(0.5 then, 1e-05 now\)"):
+    with pytest.raises(
+        InputError, match=r"other settings, data or another model: .*finetune.weight_decay \(0.5 then, 1e-05 now\)"
+    ):
         train(resolve(toml), folder, device="cpu", resume=True, shown=False)
 
 

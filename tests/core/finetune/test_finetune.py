@@ -292,7 +292,7 @@ def test_rows_without_a_class_are_left_out(tmp_path: Path) -> None:
 
 def test_a_metric_of_another_task_and_a_sequence_that_does_not_fit_are_refused(tmp_path: Path) -> None:
     data = labelled(np.arange(20.0)[:, None])
-    with pytest.raises(InputError, match="--metric mcc is not for regression; for it there is pcc"):
+    with pytest.raises(InputError, match="--metric mcc is not for regression; choose from pcc"):
         finetune(model(targets=("t0",)), data, tmp_path, FinetuneOptions(metric="mcc"), shown=False)
     longer = labelled(np.arange(20.0)[:, None], length=LENGTH + 1)
     with pytest.raises(InputError, match=r"made up: record 's0' has 61 bp and this model takes 16 to 60 bp"):

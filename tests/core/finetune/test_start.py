@@ -64,7 +64,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "search.json").write_text(json.dumps({"embedder": "resnet", "operators": [[3, 1]] * 9}))
     with pytest.raises(InputError, match=r"align.json: was made with other operators"):
         start_model(config(), search=tmp_path, start=tmp_path / "a")
-    with pytest.raises(InputError, match=r"up to 60 bp, and here are some of 61 bp"):
+    with pytest.raises(InputError, match=r"up to 60 bp, but the longest here has 61 bp"):
         start_model(L2GConfig(("dev",), LENGTH + 1, backbone="minilm"), start=tmp_path / "a")
     with pytest.raises(InputError, match=r"has no search.json; give a finished folder of 'l2g search'"):
         start_model(config(), search=tmp_path / "a")

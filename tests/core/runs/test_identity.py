@@ -51,7 +51,9 @@ def test_other_work_is_refused_with_every_difference(output: Path) -> None:
     assert output.read_text() == "done"
     assert work(output, OTHER, "other", overwrite=True)
     assert output.read_text() == "other"
-    with pytest.raises(InputError, match=r"test then, another now"):
+    with pytest.raises(
+        InputError, match=r"was made by 'test' then, and this is 'another'; use another --output, or --overwrite"
+    ):
         work(output, Identity("another", ONE.content))
 
 

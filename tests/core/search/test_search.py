@@ -273,7 +273,7 @@ def test_a_finished_search_is_taken_as_it_is(tmp_path: Path, caplog: pytest.LogC
     caplog.set_level("INFO", logger="l2g_core")
     assert search(data, CONFIG, tmp_path, options, shown=False) == first
     assert (tmp_path / "search.json").stat().st_mtime_ns == written
-    assert "finished before, taken as it is" in caplog.text
+    assert "finished earlier, left as it is" in caplog.text
     with pytest.raises(InputError, match=r"options\.seed \(0 then, 1 now\)"):
         search(data, CONFIG, tmp_path, replace(options, seed=1), resume=True, shown=False)
     again = search(data, CONFIG, tmp_path, replace(options, seed=1), overwrite=True, shown=False)
@@ -311,7 +311,7 @@ def test_families_that_need_longer_sequences_are_left_out(
     result = search(data, config, tmp_path, replace(QUICK, embedder=None, epochs=1), shown=False)
     assert list(result["choice"]) == ["resnet", "orca"]
     assert "deepsea: left out" in caplog.text
-    with pytest.raises(InputError, match="takes sequences of 16 bp or more"):
+    with pytest.raises(InputError, match="needs sequences of 16 bp or more"):
         search(data, config, tmp_path, replace(QUICK, embedder="unet"), shown=False)
 
 
@@ -330,8 +330,8 @@ def test_what_is_wrong_is_said(tmp_path: Path, narrow: L2GConfig) -> None:
     with pytest.raises(InputError, match="no embedder has a validation score"):
         search(data, narrow, tmp_path, replace(QUICK, embedder=None, choice_learning_rate=1e30), shown=False)
     with pytest.raises(InputError, match="lower --lr"):
-        search(data, CONFIG, tmp_path, replace(QUICK, learning_rate=1e30, clip=1e30), shown=False)
-    with pytest.raises(InputError, match="no finished search here"):
+        search(data, CONFIG, tmp_path, replace(QUICK, learning_rate=1e30, clip=1e30), overwrite=True, shown=False)
+    with pytest.raises(InputError, match="has no search.json; give a finished folder of 'l2g search'"):
         read_search(tmp_path)
     for content, message in (
         ("{", "is not what 'l2g search' writes"),

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from l2g_core.errors import InputError
 from l2g_interp.attributions.deeplift import deep_lift_shap
 from l2g_interp.attributions.deeplift.engine import UnsupportedFunction
+from l2g_interp.attributions.deeplift.rules import ELEMENTWISE, HOMES
 from l2g_interp.attributions.statistics import check_inputs
 
 
@@ -311,3 +312,28 @@ def test_shapes_that_do_not_fit_are_refused():
         check_inputs(around(torch.tanh), x.mT, references)
     with pytest.raises(InputError, match="at least one"):
         check_inputs(around(torch.tanh), x, references[:, :0])
+
+
+ARGUMENTS = {  # of the elementwise functions that take more than the tensor
+    "threshold": (0.5, 0.2),
+    "prelu": (torch.tensor(0.3, dtype=torch.float64),),
+    "clamp": (0.3, 0.6),
+    "clip": (0.3, 0.6),
+    "clamp_min": (0.4,),
+    "clamp_max": (0.6,),
+    "pow": (1.7,),
+    "float_power": (1.7,),
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE.split())
+def test_every_elementwise_function_adds_up(name):
+    """A new name in ``ELEMENTWISE`` is tested here without writing a test."""
+    function = next(getattr(home, name) for home in HOMES if hasattr(home, name))
+    above_one = 1.1 if name == "acosh" else 0.1
+
+    def middle(h):
+        return function(torch.sigmoid(h) * 0.8 + above_one, *ARGUMENTS.get(name, ()))
+
+    model = around(lambda h: middle(h.double())).double()
+    assert completeness(deep_lift_shap(model, *sequences(), [0, 1])) < 1e-10

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from compared import SITES, match, pattern
+from folders import visible
 from page_reader import HOSTILE, Page
 from planted import planted_attributions
 from run_files import write_run_folder
@@ -190,7 +191,7 @@ def test_two_targets_of_one_run_by_command(folders, tmp_path):
     page = Page(output.read_text())
     assert "4 patterns of 2 sets are 3 different motifs, 1 of them shared." in page.text
     assert "because of Ohler1" in page.text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["compare.html", "compare.tsv"]
+    assert visible(tmp_path) == ["compare.html", "compare.tsv"]
 
 
 def test_runs_of_one_name_an_empty_one_and_names_of_ones_own(folders, tmp_path):
@@ -201,7 +202,8 @@ def test_runs_of_one_name_an_empty_one_and_names_of_ones_own(folders, tmp_path):
     assert "Only in two" in text
     assert "No pattern was found in none" in text
     assert "no matches.tsv; make it with 'l2g-interp match'" in text
-    assert command(*arguments, "--names", "L2G,DeepSTARR,empty").exit_code == 0
+    assert command(*arguments, "--names", "L2G,DeepSTARR,empty").exit_code == 2
+    assert command(*arguments, "--names", "L2G,DeepSTARR,empty", "--overwrite").exit_code == 0
     assert "Only in DeepSTARR" in Page(output.read_text()).text
     with (tmp_path / "e.tsv").open() as handle:
         assert {(row["set_1"], row["set_2"]) for row in csv.DictReader(handle, delimiter="\t")} == {

@@ -83,7 +83,7 @@ def test_validate_writes_effects_and_what_was_done(folder: Path) -> None:
     again = (folder / "validation.tsv").read_bytes()
     run("validate", *MODEL, "--run", folder, "--backgrounds", 40, "--copies", "1,3", "--seed", 4, "--batch-size", 3)
     assert (folder / "validation.tsv").read_bytes() == again
-    run("validate", *MODEL, "--run", folder, "--backgrounds", 40, "--copies", "1,3", "--seed", 5)
+    run("validate", *MODEL, "--run", folder, "--backgrounds", 40, "--copies", "1,3", "--seed", 5, "--overwrite")
     assert (folder / "validation.tsv").read_bytes() != again
 
 
@@ -113,7 +113,7 @@ def test_another_model_is_refused_unless_one_insists(folder: Path, caplog: pytes
     refused(*other, words=("attributions.h5: the attributions were made with", "counting_model:other", "--other-model"))
     assert not (folder / "validation.tsv").exists()
     run(*other, "--other-model")
-    assert "another model than the motifs" in caplog.text
+    assert "a different model from the motifs'" in caplog.text
     assert steps(folder)["validate"]["model_of_the_run"] is False
     assert round(read_run(folder).effects[0].effect) == 3
 
@@ -186,8 +186,8 @@ def test_evidence_of_other_motifs_is_never_shown(folder: Path, caplog: pytest.Lo
     stale = read_run(folder)
     assert (stale.effects, stale.hits) == ([], [])
     assert "validation.tsv: left out" in caplog.text
-    assert "run 'l2g-interp hits' again" in caplog.text
-    run("hits", "--run", folder, "--quantile", 0)
+    assert "run 'l2g-interp hits --overwrite'" in caplog.text
+    run("hits", "--run", folder, "--quantile", 0, "--overwrite")
     assert read_run(folder).hits
     assert read_run(folder).effects == []
     write_motifs(folder)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from planted import planted_attributions
 
+from l2g_core.errors import InputError
 from l2g_interp.cli import main
 from l2g_interp.demo.demo import run_demo
 from l2g_interp.records.attributions_file import read_attributions, write_attributions
@@ -120,8 +121,6 @@ def test_attributions_survive_the_disk_with_any_target_name(tmp_path: Path) -> N
 
 
 def test_observed_values_are_put_in_the_order_of_the_sequences(tmp_path: Path) -> None:
-    from l2g_core.errors import InputError
-
     made = planted_attributions(3, length=60)
     write_attributions(tmp_path / "a.h5", made)
     table = tmp_path / "o.tsv"
@@ -144,3 +143,9 @@ def test_the_demo_recovers_every_planted_motif(tmp_path: Path, capsys: pytest.Ca
     found = read_run(tmp_path)
     assert all(e.excess_low > 0 for e in found.effects if e.sign == "+" and e.copies == 3)
     assert {h.target for h in found.hits} == {e.target for e in found.effects} == {"dev", "hk"}
+    names = ("model/model.safetensors", "attributions.h5", "matches.tsv", "hits.tsv", "report.html")
+    before = [(tmp_path / name).stat().st_mtime_ns for name in names]
+    assert run_demo(tmp_path, shown=False)  # finished: nothing is done again, and it says the same
+    assert [(tmp_path / name).stat().st_mtime_ns for name in names] == before
+    with pytest.raises(InputError, match=r"was made from other settings, data or another model: .*--overwrite"):
+        run_demo(tmp_path, seed=1, shown=False)
