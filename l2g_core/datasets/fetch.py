@@ -13,6 +13,8 @@ from l2g_core.datasets.entry import Entry, File
 from l2g_core.datasets.fingerprint import SUMS, record, recorded
 from l2g_core.errors import InputError
 from l2g_core.runs.files import file_sha256
+from l2g_core.runs.ledger import PLACE
+from l2g_core.runs.lock import lock
 
 log = logging.getLogger(__name__)
 PARTIAL, VALIDATOR = ".part", ".part.etag"
@@ -62,9 +64,10 @@ def fetch(entry: Entry, folder: str | Path | None = None, *, address: str | None
         raise InputError(f"{entry.name}: cannot be downloaded automatically; {entry.how_to_get}")
     folder = Path(folder) if folder is not None else dataset_folder(entry)
     folder.mkdir(parents=True, exist_ok=True)
-    for file in entry.files:
-        where = f"{address.rstrip('/')}/{file.path}" if address else file.address
-        _fetch_file(file, folder, where, entry, shown)
+    with lock(folder / PLACE / "fetch.lock", folder):
+        for file in entry.files:
+            where = f"{address.rstrip('/')}/{file.path}" if address else file.address
+            _fetch_file(file, folder, where, entry, shown)
     return folder
 
 

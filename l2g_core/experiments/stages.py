@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from l2g_core.console import writable_folder
+from l2g_core.console import announce, writable_folder
 from l2g_core.datasets import Labelled
 from l2g_core.experiments.resolve import Experiment
 from l2g_core.experiments.write import FILE, write_experiment
@@ -106,9 +107,7 @@ def train(
         if not claimed.finished:
             write_experiment(experiment, folder)
             stages = [stage for stage in STAGES if stage == "finetune" or experiment.sections["stages"][stage]]
-            for number, stage in enumerate(stages, 1):
-                log.info("stage %d of %d: %s, in %s", number, len(stages), stage, context.of(stage))
-                STAGES[stage](context)
+            announce(log, {stage: partial(STAGES[stage], context) for stage in stages}, context.of("finetune"))
         return read_json(context.of("finetune") / METRICS_FILE, "l2g train")
 
 

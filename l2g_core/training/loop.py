@@ -176,6 +176,10 @@ class EpochLoop(ABC):
         """
         settings, done = self.settings, self.epoch * self.steps_per_epoch
         total = settings.epochs * self.steps_per_epoch
+        log.info(
+            "%s: %d sequences, %d epochs of %d batches, from epoch %d; %s", self.NAME, len(self.train), settings.epochs,
+            self.steps_per_epoch, self.epoch + 1, settings.state.parent,
+        )  # fmt: skip
         steps = progress(range(done, total), f"{self.NAME} (batches)", total, settings.shown, done)
         with closing(steps):
             while self.epoch < settings.epochs and not self.stopped_early():

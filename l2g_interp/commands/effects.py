@@ -64,7 +64,7 @@ def plant(
         l2g-interp plant --model CKPT --run results --motif Trl --motif twi
     """
     import motif_db
-    from l2g_interp.pipeline.evidence import named, plant_files
+    from l2g_interp.pipeline.effects import named, plant_files
 
     known = [motif for name in databases for motif in motif_db.load(name, motif_dir=motif_dir)]
     motifs = {(motif.database, motif.id): motif for name in wanted for motif in named(known, name)}  # each once
@@ -106,7 +106,7 @@ def _planting(given: dict[str, Any]) -> Any:
 
 def plant_motifs(folder: Path, output: Path, given: dict[str, Any], shown: bool) -> None:
     """Validate the motifs of a run, as the options say."""
-    from l2g_interp.pipeline.evidence import validate_files
+    from l2g_interp.pipeline.effects import validate_files
 
     chosen = {name: given.get(name, False) for name in ("other_model", "randomised", "overwrite")}
     validate_files(given["model"], folder, output, _planting(given), device=given["device"], shown=shown, **chosen)

@@ -80,6 +80,6 @@ def discover(attributions: Path, folder: Path, given: dict[str, Any], shown: boo
 
 def call(folder: Path, output: Path, bed: Path, quantile: float, overwrite: bool, shown: bool) -> None:
     """Call hits: find where the motifs of a run occur."""
-    from l2g_interp.pipeline.evidence import hit_files
+    from l2g_interp.pipeline.hits import hit_files
 
     hit_files(folder, output, bed, quantile=quantile, overwrite=overwrite, shown=shown)

@@ -120,6 +120,10 @@ def attribute_file(
             module, codes, chosen, references, options.method, options.batch_size, options.on_missing, start=done
         )
         n_parts = -(-len(data) // PART)
+        log.info(
+            "attributing %d sequences against %d references each, from %d on; the result will be %s",
+            len(data), options.n_references, done + 1, output,
+        )  # fmt: skip
         with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
             for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done // PART):
                 rows = range(done, done + len(part.prediction))

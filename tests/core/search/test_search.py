@@ -331,7 +331,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, narrow: L2GConfig) -> None:
         search(data, narrow, tmp_path, replace(QUICK, embedder=None, choice_learning_rate=1e30), shown=False)
     with pytest.raises(InputError, match="lower --lr"):
         search(data, CONFIG, tmp_path, replace(QUICK, learning_rate=1e30, clip=1e30), overwrite=True, shown=False)
-    with pytest.raises(InputError, match="has no search.json; give a finished folder of 'l2g search'"):
+    with pytest.raises(InputError, match=r"has no search\.json; give a finished folder of 'l2g search'"):
         read_search(tmp_path)
     for content, message in (
         ("{", "is not what 'l2g search' writes"),

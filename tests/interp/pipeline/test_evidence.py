@@ -14,7 +14,7 @@ from evidence_run import LENGTH, N, evidence_run, interp, sequences, write_motif
 
 from l2g_core import dna
 from l2g_interp.effects.validate import ValidateOptions
-from l2g_interp.pipeline.evidence import validate_files
+from l2g_interp.pipeline.effects import validate_files
 from l2g_interp.records.attributions_file import read_attributions, write_attributions
 from l2g_interp.records.tables import read_table
 from l2g_interp.records.types import Effect, Hit
