@@ -42,7 +42,7 @@ def completeness_error(delta: Any, difference: Any) -> Any:
 
 
 def overall_completeness_error(numbers: Mapping[str, np.ndarray]) -> float:
-    """mean |delta| / mean |f(x) - mean f(reference)| of all sequences; NaN where the method promises no sum."""
+    """mean |delta| / mean |f(x) - mean f(reference)| of all sequences; NaN where contributions need not add up."""
     difference = np.abs(numbers["prediction"] - numbers["reference_prediction"])
     if not len(difference):
         return float("nan")
