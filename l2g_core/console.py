@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 # torch's OpenMP threads wait for one another by spinning, which takes the cores from other processes on a busy machine.
-# With this few spins nothing is lost on an idle one (benchmarks/busy.py). libgomp reads it when torch is imported.
+# With this few spins little is lost on an idle one (benchmarks/busy.py). libgomp reads it when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 

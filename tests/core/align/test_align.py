@@ -64,6 +64,7 @@ def test_alpha_is_exactly_zero_for_the_first_two_thirds(epochs: int, alpha: floa
     assert rates[-1] > 0
 
 
+@pytest.mark.slow
 def test_the_discrepancy_is_not_computed_while_its_weight_is_zero(tmp_path, data, text, monkeypatch) -> None:
     CALLS.clear()
     monkeypatch.setitem(DISCREPANCIES, "counted", "counted_discrepancy:counted")
@@ -91,6 +92,7 @@ def test_alignment_lowers_the_mmd_and_costs_little_of_the_score(tmp_path: Path, 
     assert aligned["best_epoch"] == 1 + min(range(8, 12), key=lambda e: aligned["history"][e]["validation_loss"])
 
 
+@pytest.mark.slow
 def test_what_is_written_fits_stage_3(tmp_path: Path, data, text) -> None:
     record = align(CONFIG, data, text, tmp_path, QUICK, shown=False)
     weights = load_file(tmp_path / "embedder.safetensors")
@@ -172,6 +174,7 @@ def test_a_learning_rate_that_diverges_is_named(tmp_path: Path, data, text) -> N
         align(CONFIG, data, text, tmp_path, replace(QUICK, learning_rate=1e30), shown=False)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_with_other_settings_is_refused(tmp_path: Path, data, text) -> None:
     options = replace(QUICK, epochs=3)
     record = align(CONFIG, data, text, tmp_path, options, shown=False)
@@ -180,6 +183,7 @@ def test_a_resumed_run_with_other_settings_is_refused(tmp_path: Path, data, text
     assert align(CONFIG, data, text, tmp_path, options, resume=True, shown=False) == record
 
 
+@pytest.mark.slow
 def test_an_earlier_runs_embedder_does_not_pass_for_a_new_ones(tmp_path: Path, data, text) -> None:
     align(CONFIG, data, text, tmp_path, replace(QUICK, epochs=3), shown=False)
     with pytest.raises(InputError, match="diverges"):

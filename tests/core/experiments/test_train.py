@@ -66,6 +66,7 @@ def mtimes(folder: Path) -> dict[str, int]:
     return {name: (folder / name).stat().st_mtime_ns for name in names}
 
 
+@pytest.mark.slow
 def test_stages_hand_on_what_they_found_and_are_not_repeated(toml: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     metrics = train(resolve(toml), folder, device="cpu", shown=False)
