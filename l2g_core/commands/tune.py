@@ -69,11 +69,11 @@ def tune(
         l2g tune tata-small --output tuned
         l2g train tuned/best.toml --output run
     """
-    from l2g_core.runs.cluster import ray_or_refuse
+    from l2g_core.runs.cluster import prepare_ray
     from l2g_core.tune.options import TuneOptions
     from l2g_core.tune.stage import tune as run
 
-    ray_or_refuse()
+    prepare_ray()
     place = None if data_dir is None else str(data_dir)
     found = _experiment(experiment, flags, seed=seed, backbone_seed=seed, data_dir=place)
     options = TuneOptions(trials, max_epochs, grace_epochs, reduction, cpus_per_trial, gpus_per_trial)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
-from types import ModuleType
 
 from l2g_core.errors import missing_extra
 
 
-def ray_or_refuse() -> ModuleType:
-    """Import the module that uses Ray, with Ray's telemetry, its own loggers and its Ctrl-C handler switched off.
+def prepare_ray() -> None:
+    """Check that Ray is installed, and switch off its telemetry, its own loggers and its Ctrl-C handler.
+
+    Call it before Ray is imported: Ray reads its settings then.
 
     Ray's processes listen on the machine's network address, so they accept only requests with an auth token. One is
     drawn for this run, unless ``RAY_AUTH_TOKEN`` is set already.
-
-    Returns
-    -------
-    The module `l2g_core.tune.ray_run`.
 
     Raises
     ------
@@ -39,4 +36,3 @@ def ray_or_refuse() -> ModuleType:
         importlib.import_module("ray.tune")
     except ImportError as error:
         raise missing_extra("l2g tune", "Ray Tune", "ray") from error
-    return importlib.import_module("l2g_core.tune.ray_run")

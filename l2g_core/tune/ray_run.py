@@ -1,4 +1,4 @@
-"""Trials on Ray Tune with ASHA: the only file that uses Ray. Import it through ``ray_or_refuse``.
+"""Trials on Ray Tune with ASHA: the only file that uses Ray. Import it after ``prepare_ray``.
 
 Ray's own checkpoint of a tuning leaves out what the scheduler knows about finished trials, and is a pickle, so it is
 not used. Instead, a resumed tuning starts all trials again, and those that were trained before report their epochs

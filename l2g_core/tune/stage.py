@@ -14,7 +14,7 @@ from l2g_core.console import progress, writable_folder
 from l2g_core.errors import InputError
 from l2g_core.evaluation.metrics import TASK_METRIC
 from l2g_core.experiments.resolve import Experiment
-from l2g_core.runs.cluster import ray_or_refuse
+from l2g_core.runs.cluster import prepare_ray
 from l2g_core.runs.files import read_json, write_json
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.tune.options import TuneOptions
@@ -102,7 +102,10 @@ def tune(
         Ray is not installed, the data or settings are wrong, ``folder`` holds unfinished or other work, or every trial
         failed.
     """
-    ray_run, options = ray_or_refuse(), options or TuneOptions()
+    prepare_ray()
+    from l2g_core.tune import ray_run  # imports Ray, so it comes after the settings
+
+    options = options or TuneOptions()
     check_resources(options, ray_run.available_cpus())
     experiment = prepared(experiment, options)
     longest, sha256 = checked(experiment)
@@ -121,13 +124,15 @@ def tune(
         run = _Run(experiment, folder, options, metric or TASK_METRIC[model["task"]], shown)
         lay_out(experiment, folder, options.trials, longest)
         if any(trial.outcome is None for trial in run.trials()):
-            _run_trials(run, ray_run, None if text_dir is None else Path(text_dir))
+            _run_trials(run, None if text_dir is None else Path(text_dir))
         return _conclude(run, identity)
 
 
-def _run_trials(run: _Run, ray_run: Any, text_dir: Path | None) -> None:
+def _run_trials(run: _Run, text_dir: Path | None) -> None:
     """Run all trials, and log what happens to those that were not over before."""
     import torch
+
+    from l2g_core.tune import ray_run
 
     options, warmup = run.options, run.experiment.sections["finetune"]["warmup_epochs"]
     gpus = options.gpus_per_trial
