@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -139,6 +140,36 @@ def _line_by_line(items: Iterable[Item], what: str, total: int, done: int) -> It
             last, rate = now, (number - done) / (now - began)
             left = (total - number) / rate / 60
             log.info("%s: %d of %d, %.3g a second, %.1f min left", what, number, total, rate, left)
+
+
+@contextmanager
+def waiting(what: str, shown: bool = True) -> Iterator[None]:
+    """Within it, a spinner with the elapsed time; in a log file, a line a minute. For work that cannot be counted."""
+    if not shown:
+        yield
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            bars.add_task(what, total=None)
+            yield
+    else:
+        over = threading.Event()
+        thread = threading.Thread(target=_log_elapsed, args=(what, over), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def _log_elapsed(what: str, over: threading.Event) -> None:
+    began = time.monotonic()
+    while not over.wait(LOG_EVERY):
+        log.info("%s: %.1f min so far", what, (time.monotonic() - began) / 60)
 
 
 def announce(log: logging.Logger, stages: Mapping[str, Callable[[], object]], result: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -62,9 +61,8 @@ def discover_files(
     with claim(folder, Identity("l2g-interp motifs", content), files, overwrite=overwrite) as claimed:
         if claimed.finished:
             return read_all_patterns(folder)
-        progress = shown and sys.stderr.isatty()
         found = discover_motifs(
-            attributions, options=options, min_seqlets=min_seqlets, output_dir=folder, progress=progress
+            attributions, options=options, min_seqlets=min_seqlets, output_dir=folder, progress=shown
         )
         for target, patterns in found.patterns.items():
             log.info("%s: %d patterns with %d seqlets or more", target, len(patterns), min_seqlets)

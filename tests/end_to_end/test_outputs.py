@@ -7,6 +7,7 @@ process at it: refused, naming that process.
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import shutil
@@ -251,8 +252,9 @@ def test_the_rule(name: str, data: Path, tmp_path: Path) -> None:
     assert content(folder) == before
 
     others = [{"of": "other"}] + ([{}] if case.setting else [])
-    for how in others:  # other data, other settings
-        refused = run(*(case.setting if not how else ()), **how)
+    flags = [(), ("--resume",)] if case.resumable else [()]
+    for how, flag in itertools.product(others, flags):  # other data, other settings
+        refused = run(*(case.setting if not how else ()), *flag, **how)
         assert refused.exit_code == 2, refused.output
         assert " then, " in refused.output
         assert "--overwrite" in refused.output

@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from l2g_core.console import waiting
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
 from l2g_interp.motifs.modisco.file import MIN_SEQLETS, Discovery, note_of, read_discovery, read_patterns
@@ -107,7 +107,7 @@ def discover_motifs(
     output_dir
         Folder for ``motifs.<target>.h5``; without it no file is kept.
     progress
-        Show a spinner with the elapsed time.
+        Show a spinner with the elapsed time; in a log file, a line a minute.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def discover_motifs(
         for target in targets or _targets(attributions):
             part = _one_target(attributions, target)
             path = folder / motifs_file(target)
-            with _progress(f"TF-MoDISco: {target}") if progress else nullcontext():
+            with waiting(f"TF-MoDISco: {target}", progress):
                 _discover(part, target, options, path)
             patterns[target] = read_patterns(path, target, min_seqlets)
             if note := note_of(path, len(patterns[target]), min_seqlets):
@@ -222,13 +222,3 @@ def _statement(result: dict, options: ModiscoOptions) -> str:
             f"{needed:,} of a sign, so there are no patterns; use more sequences."
         )
     return ""
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[None]:
-    """A spinner with the elapsed time: TF-MoDISco does not report its progress."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as bar:
-        bar.add_task(text, total=None)
-        yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import multiprocessing
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from l2g_core.datasets import DATASETS, Entry, File, fetch
 from l2g_core.datasets.fingerprint import recorded
 from l2g_core.errors import InputError
 from l2g_core.runs.files import file_sha256
+from l2g_core.runs.ledger import PLACE
+from l2g_core.runs.lock import lock
 
 CONTENT = bytes(range(256)) * 2000  # half a megabyte
 
@@ -181,3 +184,24 @@ def test_what_cannot_be_fetched_says_why(name: str, says: str) -> None:
     done = CliRunner().invoke(l2g, ["fetch", name])
     assert done.exit_code == 2
     assert says.split("|")[0] in done.stderr or says.split("|")[-1] in done.stderr
+
+
+def _hold(folder: Path, ready, release) -> None:
+    with lock(folder / PLACE / "fetch.lock", folder):
+        ready.set()
+        release.wait(60)
+
+
+def test_a_second_process_does_not_fetch_into_the_same_folder(server: Server, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    ready, release = context.Event(), context.Event()
+    first = context.Process(target=_hold, args=(tmp_path, ready, release))
+    first.start()
+    assert ready.wait(60)
+    with pytest.raises(InputError, match=f"another process is writing it .process {first.pid} on "):
+        fetch(entry(server), tmp_path, shown=False)
+    assert server.asked == []
+    release.set()
+    first.join()
+    fetch(entry(server), tmp_path, shown=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["SHA256SUMS", "train.fna"]
