@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +16,20 @@ from l2g_core.errors import InputError
 from l2g_interp.attributions import load_method
 from l2g_interp.attributions.references.shuffles import dinucleotide_shuffles
 from l2g_interp.attributions.result import MethodResult, joined
-from l2g_interp.records.types import ARRAYS, Attributions, TargetAttributions, check_targets
+from l2g_interp.records.types import (
+    ARRAYS,
+    COMPLETENESS_BOUND,
+    Attributions,
+    TargetAttributions,
+    adds_up,
+    check_targets,
+    overall_completeness_error,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+log = logging.getLogger(__name__)
 PART = 8  # sequences explained and stored together: the most work that an interrupted run has to repeat
 
 
@@ -27,7 +39,7 @@ def attribute(
     *,
     targets: Sequence[int] | Sequence[str] | None = None,
     n_references: int = 100,
-    references: np.ndarray | None = None,
+    references: np.ndarray | Tensor | None = None,
     seed: int = 0,
     method: str = "deep_lift_shap",
     batch_size: int | None = None,
@@ -41,7 +53,8 @@ def attribute(
     Parameters
     ----------
     model
-        Any torch module from one-hot ``(batch, 4, length)`` to ``(batch, targets)``; it is not changed.
+        Any torch module from one-hot ``(batch, 4, length)`` to ``(batch, targets)``; it is left as it was, in training
+        mode or not.
     one_hot
         ``(n, 4, length)``, rows ACGT; all-zero columns are N or padding.
     targets
@@ -75,26 +88,40 @@ def attribute(
         No such method or target, or a shape that does not fit.
     UnsupportedFunction
         The model calls a function without a rule, and ``on_missing`` is ``raise``.
+
+    Warns
+    -----
+    UserWarning
+        The contributions do not add up, so a step of the model was not seen.
     """
     from l2g_core.console import progress as bar
 
     codes = as_int8(one_hot)
-    module, names = prepare(model, codes, device)
-    chosen = choose_targets(targets, names)
-    n_parts = -(-len(codes) // PART)
-    shuffles = References(n_references, seed, references)
-    parts = attribute_in_parts(module, codes, chosen, shuffles, method, batch_size, on_missing)
-    result = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
+    compared = References(n_references, seed, references)
+    with _modes_restored(model):
+        module, names = prepare(model, codes, device)
+        chosen = choose_targets(targets, names)
+        n_parts = -(-len(codes) // PART)
+        parts = attribute_in_parts(module, codes, chosen, compared, method, batch_size, on_missing)
+        result = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
     ids = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
-    provenance = {"method": method, "n_references": n_references, "seed": seed, "unruled": list(result.unruled)}
+    _warn_if_sums_miss(result, [names[i] for i in chosen])
+    provenance = {"method": method, **compared.provenance(), "unruled": list(result.unruled)}
     return as_attributions(result, codes, ids, [names[i] for i in chosen], provenance)
 
 
 class References:
     """Where the references of a row come from: shuffles drawn from a seed, or an array given by the user."""
 
-    def __init__(self, n: int, seed: int, given: np.ndarray | None = None):
-        self.n, self.seed, self.given = n, seed, given
+    def __init__(self, n: int, seed: int, given: np.ndarray | Tensor | None = None):
+        self.n, self.seed = n, seed
+        self.given = None if given is None else np.asarray(given.cpu() if hasattr(given, "cpu") else given)  # type: ignore[union-attr]
+
+    def provenance(self) -> dict[str, Any]:
+        """How many there are of each sequence, and the seed of shuffles."""
+        if self.given is None:
+            return {"n_references": self.n, "seed": self.seed}
+        return {"n_references": self.given.shape[1], "seed": None, "references": "given"}
 
     def of(self, one_hot: np.ndarray, rows: slice) -> np.ndarray:
         """``(rows, references, 4, length)``."""
@@ -128,37 +155,92 @@ def attribute_in_parts(
     import torch
 
     run = load_method(method)
+    if on_missing not in ("raise", "warn"):
+        raise InputError(f"on_missing={on_missing!r}: choose raise or warn")
     if on_missing != "raise":
         if method != "deep_lift_shap":
             raise InputError(f"on_missing={on_missing!r} is for deep_lift_shap; {method} has no rules to miss")
         run = partial(run, on_missing=on_missing)
     references.check(one_hot)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    again = method == "deep_lift_shap" and on_missing == "raise"
     for first in range(start, len(one_hot), PART):
         rows = slice(first, min(first + PART, len(one_hot)))
         x = torch.from_numpy(one_hot[rows]).to(device)
-        yield run(module, x, torch.from_numpy(references.of(one_hot, rows)).to(device), targets, batch_size=batch_size)
+        compared = torch.from_numpy(references.of(one_hot, rows)).to(device)
+        result = run(module, x, compared, targets, batch_size=batch_size)
+        if again and batch_size != 1 and not _sums_hold(result):
+            alone = run(module, x, compared, targets, batch_size=1)
+            again = _sums_hold(alone)
+            if again:  # it folds its batch: references of one pass were taken for one another's
+                log.warning(
+                    "the model mixes the rows of a batch, so it is run on one reference at a time, which is slow"
+                )
+                result, batch_size = alone, 1
+        yield result
+
+
+def _sums_hold(result: MethodResult) -> bool:
+    """Whether the contributions to every target add up."""
+    return all(adds_up(numbers) for numbers in _by_target(result))
+
+
+def _by_target(result: MethodResult) -> list[dict[str, np.ndarray]]:
+    names = ("delta", "prediction", "reference_prediction")
+    return [{name: getattr(result, name)[:, t] for name in names} for t in range(result.prediction.shape[1])]
+
+
+def _warn_if_sums_miss(result: MethodResult, targets: Sequence[str]) -> None:
+    for target, numbers in zip(targets, _by_target(result), strict=True):
+        if not adds_up(numbers):
+            warnings.warn(
+                f"{target}: the contributions miss the output difference by {overall_completeness_error(numbers):.2g} "
+                f"of it (bound {COMPLETENESS_BOUND:.0e}): do not trust their sums",
+                stacklevel=3,
+            )
 
 
 def prepare(model: nn.Module, one_hot: np.ndarray, device: str | None = None) -> tuple[nn.Module, tuple[str, ...]]:
     """The model in evaluation mode on its device, and the names of its outputs (``0``, ``1``, ... if it has none)."""
     import torch
 
+    from l2g_interp.attributions.statistics import device_and_dtype
+
     if device is not None:
         model = model.to(device)
     if len(one_hot) == 0:
         raise InputError("no sequences to attribute; give at least one")
     model = model.eval()
-    where = next((p.device for p in model.parameters()), torch.device("cpu"))
+    where, dtype = device_and_dtype(model)
     with torch.inference_mode():
-        output = model(torch.from_numpy(one_hot[:1]).to(where).float())
+        output = model(torch.from_numpy(one_hot[:1]).to(where, dtype))
     if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 1:
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise InputError(f"the model returns {shape} for one sequence; it must return (batch, targets)")
-    names = tuple(getattr(model, "targets", None) or (str(i) for i in range(output.shape[1])))
-    if len(names) != output.shape[1]:
-        raise InputError(f"the model names {len(names)} targets and returns {output.shape[1]}; they must agree")
-    return model, names
+    return model, _target_names(model, output.shape[1])
+
+
+def _target_names(model: nn.Module, n: int) -> tuple[str, ...]:
+    """The names of the model's ``n`` outputs: its ``targets``, or numbers if it has none."""
+    given = getattr(model, "targets", None) or tuple(str(i) for i in range(n))
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise InputError(f"the model's attribute 'targets' is {given!r}; make it a list of names, or leave it out")
+    if len(given) != n:
+        raise InputError(f"the model names {len(given)} targets and returns {n}; they must agree")
+    if len(set(given)) < n:
+        raise InputError(f"the model gives two targets one name: {', '.join(given)}; make them different")
+    return tuple(given)
+
+
+@contextmanager
+def _modes_restored(model: nn.Module) -> Iterator[None]:
+    """Put every module back into training or evaluation mode, as it was before."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def choose_targets(wanted: Sequence[int] | Sequence[str] | None, names: Sequence[str]) -> list[int]:

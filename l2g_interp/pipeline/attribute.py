@@ -34,7 +34,7 @@ from l2g_interp.attributions.attribute import (
 from l2g_interp.attributions.result import MethodResult
 from l2g_interp.models import OpenModel
 from l2g_interp.records.attributions_file import append_attributions, read_overview
-from l2g_interp.records.types import COMPLETENESS_BOUND, Attributions, overall_completeness_error
+from l2g_interp.records.types import COMPLETENESS_BOUND, Attributions, adds_up, overall_completeness_error
 from l2g_interp.run_folder import command, record, versions
 
 log = logging.getLogger(__name__)
@@ -209,7 +209,7 @@ def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
 
 def _completeness(target: str, numbers: dict[str, np.ndarray]) -> dict[str, float | None]:
     error = overall_completeness_error(numbers)
-    if error > COMPLETENESS_BOUND:
+    if not adds_up(numbers):
         log.warning(
             "%s: the contributions miss the difference that they explain by a fraction of %.2g (bound %.0e): "
             "do not trust their sums", target, error, COMPLETENESS_BOUND,

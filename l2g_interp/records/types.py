@@ -34,11 +34,27 @@ if TYPE_CHECKING:
 
 
 COMPLETENESS_BOUND = 1e-3  # of the output difference; above it the sums are not to be trusted
+ROUNDING = 1e-5  # of the outputs themselves: about a hundred times what float32 rounds to
 
 
 def completeness_error(delta: Any, difference: Any) -> Any:
     """``delta`` as a fraction of the output difference that the contributions should explain: of numbers or arrays."""
     return delta / np.maximum(np.abs(difference), np.finfo(np.float32).tiny)
+
+
+def adds_up(numbers: Mapping[str, np.ndarray], bound: float = COMPLETENESS_BOUND) -> bool:
+    """Whether contributions add up to the output difference, to ``bound`` of it and to what float32 can tell.
+
+    Parameters
+    ----------
+    numbers
+        ``delta``, ``prediction`` and ``reference_prediction`` of some sequences, in the units of the output. A delta of
+        NaN, of a method that does not promise sums, passes.
+    """
+    delta, outputs = numbers["delta"], (numbers["prediction"], numbers["reference_prediction"])
+    rounding = ROUNDING * np.mean([np.abs(output) for output in outputs], axis=0)
+    excess = delta - bound * np.abs(outputs[0] - outputs[1]) - rounding
+    return not excess.mean() > 0  # NaN is not greater
 
 
 def overall_completeness_error(numbers: Mapping[str, np.ndarray]) -> float:
