@@ -258,6 +258,7 @@ def test_run_validates_and_calls_hits_before_the_report(tmp_path: Path) -> None:
     assert len(loaded.hits) > 0.9 * len(texts)
     assert (output / "hits.bed").exists()
     (output / "validation.tsv").unlink()
-    run(*arguments, "--resume", "--no-validate")
+    refused(*arguments, "--resume", "--no-validate", words=("report.html", "tables.validation.tsv", "--overwrite"))
+    run(*arguments, "--overwrite", "--no-validate")
     assert not (output / "validation.tsv").exists()
     assert read_run(output).hits == loaded.hits
