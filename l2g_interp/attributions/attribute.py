@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -163,21 +164,64 @@ def attribute_in_parts(
         run = partial(run, on_missing=on_missing)
     references.check(one_hot)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    again = method == "deep_lift_shap" and on_missing == "raise"
+    again = on_missing == "raise"
     for first in range(start, len(one_hot), PART):
         rows = slice(first, min(first + PART, len(one_hot)))
         x = torch.from_numpy(one_hot[rows]).to(device)
         compared = torch.from_numpy(references.of(one_hot, rows)).to(device)
         result = run(module, x, compared, targets, batch_size=batch_size)
-        if again and batch_size != 1 and not _sums_hold(result):
-            alone = run(module, x, compared, targets, batch_size=1)
-            again = _sums_hold(alone)
-            if again:  # it folds its batch: references of one pass were taken for one another's
-                log.warning(
-                    "the model mixes the rows of a batch, so it is run on one reference at a time, which is slow"
-                )
-                result, batch_size = alone, 1
+        if method == "deep_lift_shap":
+            plain = _plain_predictions(module, x, targets)
+            result = _held_against(plain, result)
+            if again and batch_size != 1 and not _sums_hold(result):
+                alone = _held_against(plain, run(module, x, compared, targets, batch_size=1))
+                again = _sums_hold(alone)
+                if again:  # it folds its batch: the rows of one pass were compared with the wrong ones
+                    log.warning(
+                        "the model mixes the rows of a batch, so it is given one reference at a time, which is slow"
+                    )
+                    result, batch_size = alone, 1
         yield result
+
+
+def _plain_predictions(module: nn.Module, x: Tensor, targets: Sequence[int]) -> np.ndarray:
+    """What the model's own forward says of the sequences ``(n, targets)``, without anything around it.
+
+    Raises
+    ------
+    InputError
+        It says something else the second time.
+    """
+    from l2g_interp.attributions.statistics import predict
+
+    first, second = (predict(module, x, targets, len(x)).cpu().numpy() for _ in range(2))
+    if not _same(first, second):
+        raise InputError(
+            "the model's output is not deterministic: it predicts something else for the same sequence the second "
+            "time; switch off its dropout, noise or sampling"
+        )
+    return first
+
+
+def _held_against(plain: np.ndarray, result: MethodResult) -> MethodResult:
+    """The result with the model's own predictions where the tape's are others, and the difference in ``delta``.
+
+    So a step that computes something else while it is recorded shows in the completeness error.
+    """
+    if _same(plain, result.prediction) and np.isfinite(result.delta).all():
+        return result
+    missed = np.nan_to_num(np.abs(plain - result.prediction), nan=np.inf)
+    delta = np.nan_to_num(result.delta, nan=np.inf) + np.where(_close(plain, result.prediction), 0.0, missed)
+    return replace(result, prediction=plain.astype(np.float32), delta=delta.astype(np.float32))
+
+
+def _same(first: np.ndarray, second: np.ndarray) -> bool:
+    return bool(_close(first, second).all())
+
+
+def _close(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Equal, but for rounding."""
+    return np.isclose(first, second, rtol=1e-3, atol=1e-4 * np.abs(first).max(initial=0.0), equal_nan=False)
 
 
 def _sums_hold(result: MethodResult) -> bool:

@@ -49,10 +49,12 @@ def adds_up(numbers: Mapping[str, np.ndarray], bound: float = COMPLETENESS_BOUND
     ----------
     numbers
         ``delta``, ``prediction`` and ``reference_prediction`` of some sequences, in the units of the output. A delta of
-        NaN, of a method that does not promise sums, passes.
+        NaN, of a method that does not promise sums, passes; an infinite one, where nothing finite came out, does not.
     """
     delta, outputs = numbers["delta"], (numbers["prediction"], numbers["reference_prediction"])
     rounding = ROUNDING * np.mean([np.abs(output) for output in outputs], axis=0)
+    if np.isinf(delta).any():
+        return False
     excess = delta - bound * np.abs(outputs[0] - outputs[1]) - rounding
     return not excess.mean() > 0  # NaN is not greater
 

@@ -5,7 +5,9 @@ For a bilinear y = B(a, b), with bars for midpoints between example and referenc
     B(a_x, b_x) - B(a_r, b_r) = B(Da, b_bar) + B(a_bar, Db)
 
 so each side takes the other's midpoint: just the ordinary gradient of B, taken at the midpoint. The same holds for
-squares, and for any sum of terms of degree one and two, such as ``addcmul`` or ``baddbmm``.
+squares, and for any sum of terms of degree one and two, such as ``addcmul`` or ``baddbmm``. A product of d things, such
+as an ``einsum`` of three, has a gradient of degree d - 1 along the way from reference to example; its mean there, which
+Gauss-Legendre quadrature gives exactly, takes the midpoint's place.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from l2g_interp.attributions.deeplift.layout import Layout
+
+OF_MANY = ("einsum", "chain_matmul")  # of any degree: as many factors as vary
 
 
 class _Mul(torch.autograd.Function):
@@ -44,20 +49,26 @@ class _Matmul(torch.autograd.Function):
         return (grad @ b.mT).sum_to_size(a.shape), (a.mT @ grad).sum_to_size(b.shape), None, None
 
 
-class _Quadratic(torch.autograd.Function):
-    """Any function of degree two; its backward runs the function once more, at the midpoint."""
+class _Polynomial(torch.autograd.Function):
+    """A product of several things; its backward is the mean gradient on the way from reference to example."""
 
     @staticmethod
-    def forward(ctx: Any, call: Callable[..., Tensor], middles: list[Tensor], *varying: Tensor) -> Tensor:
-        ctx.call = call
-        ctx.save_for_backward(*middles)
+    def forward(ctx: Any, call: Callable[..., Tensor], points: list[list[Tensor]], weights: list[float],
+                *varying: Tensor) -> Tensor:  # fmt: skip
+        ctx.call, ctx.weights = call, weights
+        ctx.save_for_backward(*(tensor for point in points for tensor in point))
         return call(*varying)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        n = len(ctx.saved_tensors) // len(ctx.weights)
+        total: list[Tensor] = []
         with torch.enable_grad():
-            middles = [m.detach().requires_grad_() for m in ctx.saved_tensors]
-            return (None, None, *torch.autograd.grad(ctx.call(*middles), middles, grad))
+            for k, weight in enumerate(ctx.weights):
+                point = [t.detach().requires_grad_() for t in ctx.saved_tensors[k * n : (k + 1) * n]]
+                found = [weight * g for g in torch.autograd.grad(ctx.call(*point), point, grad)]
+                total = [a + b for a, b in zip(total, found, strict=True)] if total else found
+        return (None, None, None, *total)
 
 
 def product(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
@@ -70,10 +81,10 @@ def product(layout: Layout, func: Callable[..., Tensor], example: Any, args: tup
         if function is not None:
             middles = (layout.midpoint(x, r.detach()) for x, r in zip(example.args, args, strict=True))
             return function.apply(*args, *middles)  # pyright: ignore
-    return _quadratic(layout, func, example, args, kwargs)
+    return _polynomial(layout, func, example, args, kwargs)
 
 
-def _quadratic(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
+def _polynomial(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
     leaves, tree = tree_flatten((args, kwargs))
     of_example, _ = tree_flatten((example.args, example.kwargs))
     where = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
@@ -85,5 +96,11 @@ def _quadratic(layout: Layout, func: Callable[..., Tensor], example: Any, args: 
         full_args, full_kwargs = tree_unflatten(filled, tree)
         return func(*full_args, **full_kwargs)
 
-    middles = [layout.midpoint(of_example[i], leaves[i].detach()) for i in where]
-    return _Quadratic.apply(call, middles, *(leaves[i] for i in where))  # pyright: ignore
+    degree = len(where) if func.__name__ in OF_MANY else 2
+    nodes, weights = np.polynomial.legendre.leggauss(-(-degree // 2))  # exact for gradients of degree - 1
+    references = [leaves[i].detach() for i in where]
+    middles = [layout.midpoint(of_example[i], r) for i, r in zip(where, references, strict=True)]
+    points = [
+        [m + float(t) * (m - r) for m, r in zip(middles, references, strict=True)] if t else middles for t in nodes
+    ]
+    return _Polynomial.apply(call, points, (weights / 2).tolist(), *(leaves[i] for i in where))  # pyright: ignore

@@ -118,6 +118,11 @@ FUNCTIONS = {
     "matmul": lambda h: h @ h.mT,
     "bmm": lambda h: torch.bmm(h.mT, h),
     "einsum": lambda h: torch.einsum("bcl,bdl->bcd", h, h.flip(1)),
+    "einsum of three": lambda h: torch.einsum("bcl,bdl,bcl->bcd", h, h.flip(1), h.tanh()),
+    "einsum of four": lambda h: torch.einsum("bcl,bcl,bdl,bdl->bcd", h, h.flip(2), h.sin(), h.flip(1)),
+    "einsum of three, one constant": lambda h: torch.einsum(
+        "bcl,bcl,l->bc", h, h.flip(2), torch.arange(h.shape[2]).to(h)
+    ),
     "addcmul": lambda h: torch.addcmul(h, h, h.flip(1)),
     "baddbmm": lambda h: torch.baddbmm(h @ h.mT, h, h.mT),
     "folded heads": lambda h: torch.bmm(h.reshape(-1, 2, 40), h.reshape(-1, 40, 2)).reshape(len(h), -1),

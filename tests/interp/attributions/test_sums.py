@@ -11,6 +11,7 @@ from deeplift_models import sequences
 from torch import nn
 from torch.nn import functional as F
 
+from l2g_core.errors import InputError
 from l2g_interp import attribute
 from l2g_interp.records.types import adds_up
 
@@ -136,8 +137,49 @@ def test_rounding_is_no_alarm() -> None:
         (1e-4, 1.0, 0.0, True),
         (1e-2, 1.0, 0.0, False),
         (float("nan"), 1.0, 0.0, True),  # a method that promises no sum
+        (float("inf"), 1.0, float("nan"), False),  # nothing finite came out
     ],
 )
 def test_the_bound(delta: float, prediction: float, reference: float, holds: bool) -> None:
     numbers = {"delta": delta, "prediction": prediction, "reference_prediction": reference}
     assert adds_up({name: np.array([value]) for name, value in numbers.items()}) is holds
+
+
+class Rescaled(nn.Module):
+    """Divides by a norm that it works out anew in every pass unless somebody watches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = Body(lambda body, x: torch.relu(body.conv(x)).mean(2))
+
+    def forward(self, x):
+        watched = len(torch.overrides._get_current_function_mode_stack()) > 0
+        return self.body(x) * (0.5 if watched else 1.0)
+
+
+def not_a_number(body, x):
+    h = body.conv(x)
+    return torch.logsumexp(torch.stack([h, torch.full_like(h, -torch.inf)]), 0).mean(2)
+
+
+def test_what_is_stored_is_what_the_model_predicts() -> None:
+    """A model that computes something else while it is recorded: its own prediction is kept, and the sums miss."""
+    model = Rescaled().eval()
+    x, references = inputs()
+    with pytest.warns(UserWarning, match="do not trust their sums"):
+        found = attribute(model, x, references=references)
+    with torch.no_grad():
+        np.testing.assert_allclose(found["0"].prediction, model(torch.from_numpy(x).float())[:, 0], rtol=1e-5)
+
+
+def test_what_is_not_finite_is_said() -> None:
+    x, references = inputs()
+    with pytest.warns(UserWarning, match="do not trust their sums"):
+        attribute(Body(not_a_number).eval(), x, references=references)
+
+
+def test_a_model_that_draws_numbers_is_refused() -> None:
+    model = Body(lambda body, x: torch.relu(body.conv(x)).mean(2) * torch.rand(1)).eval()
+    x, references = inputs()
+    with pytest.raises(InputError, match="is not deterministic"):
+        attribute(model, x, references=references)
