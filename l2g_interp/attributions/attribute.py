@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,12 +18,10 @@ from l2g_interp.attributions.references.shuffles import dinucleotide_shuffles
 from l2g_interp.attributions.result import MethodResult, joined
 from l2g_interp.records.types import (
     ARRAYS,
-    COMPLETENESS_BOUND,
     Attributions,
     TargetAttributions,
     adds_up,
     check_targets,
-    overall_completeness_error,
 )
 
 if TYPE_CHECKING:
@@ -89,11 +86,6 @@ def attribute(
         No such method or target, or a shape that does not fit.
     UnsupportedFunction
         The model calls a function without a rule, and ``on_missing`` is ``raise``.
-
-    Warns
-    -----
-    UserWarning
-        The contributions do not add up, so a step of the model was not seen.
     """
     from l2g_core.console import progress as bar
 
@@ -106,7 +98,6 @@ def attribute(
         parts = attribute_in_parts(module, codes, chosen, compared, method, batch_size, on_missing)
         result = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
     ids = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
-    _warn_if_sums_miss(result, [names[i] for i in chosen])
     provenance = {"method": method, **compared.provenance(), "unruled": list(result.unruled)}
     return as_attributions(result, codes, ids, [names[i] for i in chosen], provenance)
 
@@ -232,16 +223,6 @@ def _sums_hold(result: MethodResult) -> bool:
 def _by_target(result: MethodResult) -> list[dict[str, np.ndarray]]:
     names = ("delta", "prediction", "reference_prediction")
     return [{name: getattr(result, name)[:, t] for name in names} for t in range(result.prediction.shape[1])]
-
-
-def _warn_if_sums_miss(result: MethodResult, targets: Sequence[str]) -> None:
-    for target, numbers in zip(targets, _by_target(result), strict=True):
-        if not adds_up(numbers):
-            warnings.warn(
-                f"{target}: the contributions miss the output difference by {overall_completeness_error(numbers):.2g} "
-                f"of it (bound {COMPLETENESS_BOUND:.0e}): do not trust their sums",
-                stacklevel=3,
-            )
 
 
 def prepare(model: nn.Module, one_hot: np.ndarray, device: str | None = None) -> tuple[nn.Module, tuple[str, ...]]:
