@@ -147,7 +147,7 @@ def test_the_bound(delta: float, prediction: float, reference: float, holds: boo
 
 
 class Rescaled(nn.Module):
-    """Divides by a norm that it works out anew in every pass unless somebody watches."""
+    """Predicts half as much while a function mode is active, as a model with a hidden state may."""
 
     def __init__(self) -> None:
         super().__init__()
