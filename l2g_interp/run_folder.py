@@ -21,12 +21,14 @@ from l2g_core.runs.files import file_sha256, write_json
 from l2g_interp.motifs.modisco.discover import motifs_file, read_patterns
 from l2g_interp.records.attributions_file import read_attributions, read_overview
 from l2g_interp.records.tables import read_table
-from l2g_interp.records.types import Effect, Hit, Match, Pattern, Run
+from l2g_interp.records.types import Effect, Explained, Hit, Match, Pattern, Run, Unexplained
+from motif_db import Motif
 
 log = logging.getLogger(__name__)
 ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT, RECORD = (
     "attributions.h5", "matches.tsv", "matches.motifs.json", "validation.tsv", "hits.tsv", "report.html", "run.json",
 )  # fmt: skip
+EXPLAINED, UNEXPLAINED = "explained.tsv", "unexplained.tsv"
 VERSIONS = (
     "l2g-interp", "torch", "numpy", "h5py", "transformers", "captum", "modisco-lite", "modisco", "memelite",
     "dinuc_shuf",
@@ -34,10 +36,12 @@ VERSIONS = (
 
 
 class Evidence(TypedDict):
-    """What planting the motifs did, and where they occur."""
+    """What planting the motifs did, where they occur, and what they explain and do not."""
 
     effects: list[Effect]
     hits: list[Hit]
+    explained: list[Explained]
+    unexplained: list[Unexplained]
 
 
 def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
@@ -75,12 +79,11 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
     motifs = run["steps"]["motifs"]
     attributions = attributions_of(folder)
     matches = read_table(folder / MATCHES, Match, "l2g-interp match")
-    stored = json.loads((folder / MATCHED).read_text(encoding="utf-8"))
     return Run(
         attributions=attributions,
         patterns=patterns,
         matches=matches,
-        motifs={(m["database"], m["motif_id"]): np.array(m["ppm"]) for m in stored},
+        motifs={(motif.database, motif.id): motif.ppm for motif in known_motifs(folder)},
         provenance=run,
         notes=motifs["notes"],
         observed=read_observed(observed, attributions) if observed else {},
@@ -91,10 +94,52 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
 def read_evidence(folder: Path, patterns: dict[str, list[Pattern]]) -> Evidence:
     """What planting these motifs did, and where they occur; empty lists if that is not known for these motifs."""
     run = read_record(folder)
+    hits = _evidence(folder / HITS, "hits", Hit, run, patterns)
     return {
         "effects": _evidence(folder / EFFECTS, "validate", Effect, run, patterns),
-        "hits": _evidence(folder / HITS, "hits", Hit, run, patterns),
+        "hits": hits,
+        "explained": _beside(folder / EXPLAINED, Explained, hits),
+        "unexplained": _beside(folder / UNEXPLAINED, Unexplained, hits),
     }
+
+
+def known_motifs(folder: Path) -> list[Motif]:
+    """The motifs of databases that the run's patterns were compared with; none before 'l2g-interp match'.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    path = folder / MATCHED
+    if not path.exists():
+        return []
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [Motif(**{**row, "ppm": np.array(row["ppm"], dtype=np.float64)}) for row in rows]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: not the motifs that 'l2g-interp match' stores ({error}); run it again with --overwrite"
+        ) from error
+
+
+def known_matches(folder: Path, patterns: dict[str, list[Pattern]]) -> list[Match]:
+    """The matches of these patterns; none before 'l2g-interp match'.
+
+    Raises
+    ------
+    InputError
+        They were made for other patterns, or the table is damaged.
+    """
+    path = folder / MATCHES
+    if not path.exists():
+        return []
+    recorded = read_record(folder).get("steps", {}).get("match", {}).get("motifs_sha256")
+    if recorded not in (None, motifs_sha256(patterns)):
+        raise InputError(
+            f"{path}: made for other motifs than those here; run 'l2g-interp match' with --overwrite first"
+        )
+    return read_table(path, Match, "l2g-interp match")
 
 
 def attributions_of(folder: Path) -> Path:
@@ -135,6 +180,11 @@ def _evidence(path: Path, step: str, row_type: type, run: dict[str, Any], patter
         )  # fmt: skip
         return []
     return read_table(path, row_type, f"l2g-interp {step}")
+
+
+def _beside(path: Path, row_type: type, hits: list[Hit]) -> list:
+    """The rows of a table that is written with the hits, if these count."""
+    return read_table(path, row_type, "l2g-interp hits") if hits and path.exists() else []
 
 
 def read_observed(path: Path, attributions: Path) -> dict[str, np.ndarray]:

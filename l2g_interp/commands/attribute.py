@@ -39,6 +39,7 @@ def explain(output: Path, shown: bool, given: dict[str, Any]) -> None:
     options = AttributeOptions(
         targets=tuple(given["targets"].split(",")) if given["targets"] else None,
         n_references=given["references"],
+        n_controls=given["controls"],
         **{name: given[name] for name in ("seed", "method", "strands", "batch_size", "on_missing")},
     )
     model = open_model(given["model"], data, options.strands, given["device"])

@@ -9,7 +9,7 @@ import click
 import cloup
 
 from l2g_core.console import PATH, result, writable_file, writable_folder
-from l2g_interp.commands.options import match_options, motif_options, output_options, quantile_option
+from l2g_interp.commands.options import hit_options, match_options, motif_options, output_options
 
 
 @cloup.command()
@@ -37,7 +37,7 @@ def match(folder: Path, output: Path, **given: Any) -> None:
 
 @cloup.command()
 @click.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote.")
-@quantile_option
+@hit_options
 @output_options(
     "Table to write.  [default: hits.tsv in the run's folder]",
     cloup.option("--bed", type=PATH, help="BED file to write.  [default: hits.bed beside the table]"),
@@ -45,13 +45,17 @@ def match(folder: Path, output: Path, **given: Any) -> None:
 )
 @click.pass_obj
 def hits(
-    shown: bool, folder: Path, quantile: float, bed: Path | None, output: Path | None, overwrite: bool
+    shown: bool, folder: Path, bed: Path | None, output: Path | None, **given: Any
 ) -> None:  # fmt: skip
-    """Find where each motif occurs in the explained sequences; written as a table and as BED."""
+    """Find where each motif occurs in the explained sequences, and how much of what stands out has a name.
+
+    Writes hits.tsv and hits.bed, explained.tsv (a row per sequence) and unexplained.tsv (the strongest stretches
+    without a motif, and what they resemble).
+    """
     from l2g_interp.run_folder import HITS
 
     table = writable_file(output) if output else folder / HITS
-    call(folder, table, writable_file(bed) if bed else table.with_suffix(".bed"), quantile, overwrite, shown)
+    call(folder, table, writable_file(bed) if bed else table.with_suffix(".bed"), given, shown)
     result(table, f"l2g-interp report --run {folder} --output {folder / 'report.html'}")
 
 
@@ -68,18 +72,21 @@ def databases() -> None:
 
 def discover(attributions: Path, folder: Path, given: dict[str, Any], shown: bool) -> None:
     """Find motifs, as the options say."""
-    from l2g_interp.motifs.modisco.discover import ModiscoOptions
+    from l2g_interp.motifs.modisco.discover import options_for
     from l2g_interp.pipeline.motifs import discover_files
+    from l2g_interp.records.attributions_file import read_overview
 
-    options = ModiscoOptions(max_seqlets_per_metacluster=given["max_seqlets"])
+    n = len(read_overview(attributions).ids)
+    options = options_for(n, given["sensitivity"], max_seqlets_per_metacluster=given["max_seqlets"])
     discover_files(
         attributions, folder, min_seqlets=given["min_seqlets"], options=options, overwrite=given["overwrite"],
         shown=shown,
     )  # fmt: skip
 
 
-def call(folder: Path, output: Path, bed: Path, quantile: float, overwrite: bool, shown: bool) -> None:
+def call(folder: Path, output: Path, bed: Path, given: dict[str, Any], shown: bool) -> None:
     """Call hits: find where the motifs of a run occur."""
     from l2g_interp.pipeline.hits import hit_files
 
-    hit_files(folder, output, bed, quantile=quantile, overwrite=overwrite, shown=shown)
+    chosen = {name: given[name] for name in ("floor", "quantile", "overwrite")}
+    hit_files(folder, output, bed, **chosen, shown=shown)

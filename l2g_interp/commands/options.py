@@ -11,6 +11,7 @@ import cloup
 from l2g_core.console import PATH, device_option, overwrite_option, resume_option
 from l2g_interp.attributions import METHODS
 
+SENSITIVITIES = ("sensitive", "standard")  # of l2g_interp.motifs.modisco.discover, which is slow to import
 DEFAULT_DATABASES = ("jaspar-insects", "core-promoter")
 
 model_options = cloup.option_group(
@@ -46,6 +47,11 @@ attribution_options = cloup.option_group(
         show_default=True,
         help="Dinucleotide shuffles per sequence.",
     ),
+    cloup.option(
+        "--controls",
+        type=click.IntRange(0),
+        help="Shuffled sequences to explain, too: hits must exceed what they reach.  [default: as many, 200 at most]",
+    ),
     cloup.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffles."),
     cloup.option("--method", type=click.Choice(list(METHODS)), default="deep_lift_shap", show_default=True),
     cloup.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: sized to the memory]"),
@@ -61,7 +67,16 @@ attribution_options = cloup.option_group(
 motif_options = cloup.option_group(
     "Motifs",
     cloup.option(
-        "--min-seqlets", type=click.IntRange(1), default=30, show_default=True, help="Drop motifs with fewer seqlets."
+        "--sensitivity",
+        type=click.Choice(["auto", *SENSITIVITIES]),
+        default="auto",
+        show_default=True,
+        help="TF-MoDISco's settings: sensitive ones find more in up to about 1,000 sequences, but mixtures in many.",
+    ),
+    cloup.option(
+        "--min-seqlets",
+        type=click.IntRange(1),
+        help="Drop motifs with fewer seqlets.  [default: 20 with the sensitive settings, 30 with the standard ones]",
     ),
     cloup.option(
         "--max-seqlets",
@@ -100,12 +115,20 @@ backgrounds_option = cloup.option(
 copies_option = cloup.option(
     "--copies", default="1,2,3", show_default=True, help="How many copies to plant, comma-separated."
 )
-quantile_option = cloup.option(
-    "--quantile",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.05,
-    show_default=True,
-    help="Hits: share of a motif's own seqlets that may fall below each of its thresholds.",
+hit_options = cloup.option_group(
+    "Hits",
+    cloup.option(
+        "--floor",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Likeness of a named hit, for all motifs.  [default: each motif's own, measured on the run]",
+    ),
+    cloup.option(
+        "--quantile",
+        type=click.FloatRange(0, 1, max_open=True),
+        default=0.05,
+        show_default=True,
+        help="Share of a motif's own seqlets that may be less alike than what still counts as resembling it.",
+    ),
 )
 planting_options = cloup.option_group(
     "Planting",

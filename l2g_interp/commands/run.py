@@ -17,11 +17,11 @@ from l2g_interp.commands.options import (
     attribution_options,
     backgrounds_option,
     copies_option,
+    hit_options,
     match_options,
     model_options,
     motif_options,
     output_options,
-    quantile_option,
     report_options,
     sequence_options,
 )
@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
     cloup.option("--no-validate", is_flag=True, help="Do not plant the motifs into shuffled sequences."),
     backgrounds_option,
     copies_option,
-    quantile_option,
 )
+@hit_options
 @report_options
 @output_options("Folder to write.", resumable=True)
 @click.pass_obj
@@ -66,7 +66,7 @@ def run(shown: bool, output: Path, **given: Any) -> None:
             overwrite=overwrite,
         ),
         "validate": lambda: plant_motifs(folder, folder / run_folder.EFFECTS, given, shown),
-        "hits": lambda: call(folder, table, table.with_suffix(".bed"), given["quantile"], overwrite, shown),
+        "hits": lambda: call(folder, table, table.with_suffix(".bed"), given, shown),
         "report": lambda: write(folder, folder / run_folder.REPORT, given),
     }  # fmt: skip
     if given["no_validate"]:

@@ -213,7 +213,10 @@ def _tables(request: Request, output: Path) -> list[Path]:
     from l2g_interp.exports.tables import write_tables
 
     targets = [request.target] if request.target else []
-    return write_tables(*request.patterns(), request.source(), writable_folder(output), targets, **request.evidence())
+    evidence = request.evidence()
+    return write_tables(
+        *request.patterns(), request.source(), writable_folder(output), targets, evidence["effects"], evidence["hits"]
+    )
 
 
 def _logos(request: Request, output: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Num
 
 from l2g_interp.records.types import Pattern
 
+FLAT_BITS = 0.25  # columns below this are uninformative
 TRIM_THRESHOLD = 0.3  # of the largest sum|CWM|: what TF-MoDISco's report and Fi-NeMo use
 UNIFORM = (0.25, 0.25, 0.25, 0.25)
 IUPAC = {
@@ -26,7 +27,9 @@ def reverse_complement(matrix: Num[np.ndarray, "4 width"]) -> Num[np.ndarray, "4
     return np.ascontiguousarray(matrix[::-1, ::-1])
 
 
-def trim_span(cwm: Float[np.ndarray, "4 width"], threshold: float = TRIM_THRESHOLD, flank: int = 0) -> tuple[int, int]:
+def trim_span(
+    cwm: Float[np.ndarray, "4 width"], threshold: float = TRIM_THRESHOLD, flank: int = 0, narrowest: int = 0
+) -> tuple[int, int]:
     """The columns that matter, half-open: first to last with sum|CWM| of at least ``threshold`` of the largest.
 
     Parameters
@@ -37,6 +40,8 @@ def trim_span(cwm: Float[np.ndarray, "4 width"], threshold: float = TRIM_THRESHO
         Fraction of the largest column, 0 to 1.
     flank
         Columns to add on either side, as far as there are any (4 is usual for logos, 0 for TOMTOM).
+    narrowest
+        While there are fewer columns than this, the stronger neighbour is taken in.
 
     Returns
     -------
@@ -47,15 +52,20 @@ def trim_span(cwm: Float[np.ndarray, "4 width"], threshold: float = TRIM_THRESHO
     if not weight.any():
         return 0, len(weight)
     kept = np.flatnonzero(weight >= threshold * weight.max())
-    return max(0, int(kept[0]) - flank), min(len(weight), int(kept[-1]) + 1 + flank)
+    start, end = int(kept[0]), int(kept[-1]) + 1
+    while end - start < min(narrowest, len(weight)):
+        left = weight[start - 1] if start else -1.0
+        right = weight[end] if end < len(weight) else -1.0
+        start, end = (start - 1, end) if left > right else (start, end + 1)
+    return max(0, start - flank), min(len(weight), end + flank)
 
 
-def trimmed(pattern: Pattern, threshold: float = TRIM_THRESHOLD, flank: int = 0) -> Pattern:
+def trimmed(pattern: Pattern, threshold: float = TRIM_THRESHOLD, flank: int = 0, narrowest: int = 0) -> Pattern:
     """The pattern with its matrices cut to `trim_span`, and its seqlets to the stretches under those columns.
 
-    ``threshold`` and ``flank`` are those of `trim_span`.
+    ``threshold``, ``flank`` and ``narrowest`` are those of `trim_span`.
     """
-    start, end = trim_span(pattern.cwm, threshold, flank)
+    start, end = trim_span(pattern.cwm, threshold, flank, narrowest)
     matrices = {key: getattr(pattern, key)[:, start:end] for key in ("ppm", "cwm", "hcwm")}
     seqlets, width = pattern.seqlets, pattern.cwm.shape[1]
     left = np.where(seqlets.is_revcomp, width - end, start)  # a seqlet on the other strand loses its far end
@@ -78,6 +88,12 @@ def information(
     """
     ratio = np.where(ppm > 0, ppm, 1.0) / np.where(ppm > 0, np.array(background)[:, None], 1.0)
     return (ppm * np.log2(ratio)).sum(axis=0)
+
+
+def informative_span(ppm: Float[np.ndarray, "4 width"]) -> tuple[int, int]:
+    """The columns between the flat ones at the ends, half-open; (0, 0) if all are flat."""
+    says = np.flatnonzero(information(normalised(ppm)) >= FLAT_BITS)
+    return (int(says[0]), int(says[-1]) + 1) if len(says) else (0, 0)
 
 
 def information_logo(ppm: Float[np.ndarray, "4 width"]) -> Float[np.ndarray, "4 width"]:

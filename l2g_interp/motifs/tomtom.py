@@ -22,19 +22,20 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from l2g_core.errors import InputError
-from l2g_interp.motifs.matrices import information, normalised, similarity, trim_span
+from l2g_interp.motifs.library import likeness_to
+from l2g_interp.motifs.matrices import informative_span, normalised, similarity, trim_span
 from l2g_interp.motifs.naming import SIGNIFICANT_Q as SIGNIFICANT_Q
 from l2g_interp.motifs.naming import best_matches as best_matches
-from l2g_interp.motifs.naming import reason
+from l2g_interp.motifs.naming import reason, vote
 from l2g_interp.motifs.naming import significant as significant
 from l2g_interp.records.types import Match, Pattern
 from motif_db.motif import Motif
 
 log = logging.getLogger(__name__)
 
-FLAT_BITS = 0.25  # columns below this are uninformative; at the ends of a pattern they are not compared
 N_SHUFFLES = 100
 MIN_TARGETS = 25  # columns of the targets are the background distribution: with fewer motifs p-values are erratic
+VOTERS = 15  # best matches of a pattern that vote for its name
 NEAR_IDENTICAL = 0.95  # similarity above which two motifs count as the same
 
 
@@ -50,7 +51,9 @@ class Comparison:
 
 
 def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matches: int = 5) -> list[Match]:
-    """The motifs that resemble each pattern most, best first, significant or not (see `naming.significant`).
+    """The motifs that resemble each pattern most, significant or not (see `naming.significant`).
+
+    The first is the one that names the pattern (`naming.vote`), the others follow by p-value.
 
     Patterns are trimmed where sum|CWM| falls below 0.3 of its largest, then compared by base frequencies: the sign
     of a contribution does not matter. Motifs with one label count as one, and a near-copy without a known factor
@@ -89,11 +92,15 @@ def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matc
     left = [a - trim_span(pattern.cwm)[0] for pattern, (a, _) in zip(patterns, spans, strict=True)]
     found = []
     for i, pattern in enumerate(patterns):
-        ranked = [
-            _match(pattern, motifs[j], rank, comparison, (i, j), left[i])
-            for rank, j in enumerate(_distinct(comparison.p_value[i], motifs, n_matches), start=1)
-        ]
-        found += [replace(ranked[0], reason=reason(ranked)), *ranked[1:]]
+        able = _distinct(comparison.p_value[i], motifs, max(n_matches, VOTERS))
+        alike = likeness_to(pattern, [motifs[j] for j in able])
+        ranked = vote(
+            [
+                _match(pattern, motifs[j], rank, comparison, (i, j), left[i], score)
+                for rank, (j, score) in enumerate(zip(able, alike.tolist(), strict=True), start=1)
+            ]
+        )
+        found += [replace(ranked[0], reason=reason(ranked)), *ranked[1:n_matches]]
     return found
 
 
@@ -138,8 +145,8 @@ def warm_up() -> None:
 def compared_span(pattern: Pattern) -> tuple[int, int]:
     """The columns of a pattern to compare, half-open: trimmed by contributions, then of flat columns at the ends."""
     start, end = trim_span(pattern.cwm)
-    says = np.flatnonzero(information(normalised(pattern.ppm[:, start:end])) >= FLAT_BITS)
-    return (start + int(says[0]), start + int(says[-1]) + 1) if len(says) else (start, end)
+    left, right = informative_span(pattern.ppm[:, start:end])
+    return (start + left, start + right) if right else (start, end)
 
 
 def _search(queries: Sequence[np.ndarray], targets: list[np.ndarray], n: int) -> np.ndarray:
@@ -231,7 +238,9 @@ def label_of(motif: Motif) -> str:
     return motif.label or motif.name or motif.id
 
 
-def _match(pattern: Pattern, motif: Motif, rank: int, comparison: Comparison, at: tuple[int, int], left: int) -> Match:
+def _match(
+    pattern: Pattern, motif: Motif, rank: int, comparison: Comparison, at: tuple[int, int], left: int, likeness: float
+) -> Match:
     return Match(
         target=pattern.target,
         pattern=pattern.name,
@@ -249,4 +258,5 @@ def _match(pattern: Pattern, motif: Motif, rank: int, comparison: Comparison, at
         overlap=int(comparison.overlap[at]),
         family=motif.family,
         flybase=motif.flybase,
+        likeness=likeness,
     )

@@ -12,14 +12,14 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from l2g_core.console import out_of_memory_explained, progress
-from l2g_core.dna import Sequences, one_hot
+from l2g_core.dna import Interval, Sequences, one_hot
 from l2g_core.errors import InputError
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.journal import Journal
@@ -32,12 +32,14 @@ from l2g_interp.attributions.attribute import (
     prepare,
 )
 from l2g_interp.attributions.result import MethodResult
+from l2g_interp.effects.backgrounds import draw_backgrounds, draw_rows
 from l2g_interp.models import OpenModel
 from l2g_interp.records.attributions_file import append_attributions, read_overview
 from l2g_interp.records.types import COMPLETENESS_BOUND, Attributions, adds_up, overall_completeness_error
 from l2g_interp.run_folder import command, record, versions
 
 log = logging.getLogger(__name__)
+MOST_CONTROLS = 200
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ class AttributeOptions:
         Rows per forward pass; None for a size that fits the memory.
     on_missing
         ``raise`` or ``warn``: what to do about a torch function without a DeepLIFT rule.
+    n_controls
+        Shuffled sequences to explain, too: what their contributions reach is chance, which hits must exceed. None for
+        one of each sequence, `MOST_CONTROLS` at most.
     """
 
     targets: tuple[str, ...] | None = None
@@ -69,6 +74,7 @@ class AttributeOptions:
     strands: str = "model"
     batch_size: int | None = None
     on_missing: str = "raise"
+    n_controls: int | None = None
 
 
 def attribute_file(
@@ -109,7 +115,9 @@ def attribute_file(
     module, names = prepare(model.module, codes)
     chosen = choose_targets(options.targets, names)
     targets = [names[i] for i in chosen]
-    identity = identity_of(model, data, codes, targets, options)
+    n_controls = min(len(data), MOST_CONTROLS) if options.n_controls is None else options.n_controls
+    identity = identity_of(model, data, codes, targets, replace(options, n_controls=n_controls))
+    everything = np.concatenate([codes, shuffled(codes, n_controls, options.seed)])
     journal = Journal(output.with_name(output.name + ".journal"), identity)
     with claim(output, identity, [output], partial=[journal.path], resume=resume, overwrite=overwrite) as claimed:
         if claimed.finished:
@@ -117,12 +125,12 @@ def attribute_file(
         done = journal.start(resume=claimed.resumed)
         references = References(options.n_references, options.seed)
         parts = attribute_in_parts(
-            module, codes, chosen, references, options.method, options.batch_size, options.on_missing, start=done
+            module, everything, chosen, references, options.method, options.batch_size, options.on_missing, start=done
         )
-        n_parts = -(-len(data) // PART)
+        n_parts = -(-len(everything) // PART)
         log.info(
-            "attributing %d sequences against %d references each, from %d on; the result will be %s",
-            len(data), options.n_references, done + 1, output,
+            "attributing %d sequences and %d shuffled ones against %d references each, from %d on; the result will be "
+            "%s", len(data), n_controls, options.n_references, done + 1, output,
         )  # fmt: skip
         with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
             for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done // PART):
@@ -132,7 +140,14 @@ def attribute_file(
         unruled = _unruled(journal) if options.on_missing == "warn" else []
         named = {"model": model.name, "sequences": data.source}
         provenance = {**named, **identity.content, "unruled": unruled, "versions": versions(), "command": command()}
-        append_attributions(output, _parts(journal, codes, data, targets, provenance), len(data))
+        lengths = np.array([len(s) for s in data.sequences], dtype=np.int32)
+        rows = _rows_shuffled(len(data), n_controls, options.seed)
+        sets = (
+            (everything, data.ids, lengths, data.intervals, provenance, 0),
+            (everything, [f"shuffled_{i}" for i in range(n_controls)], lengths[rows], None, {}, len(data)),
+        )
+        main, controls = (_parts(journal, targets, *each) for each in sets)
+        append_attributions(output, main, len(data), controls, n_controls)
         journal.path.unlink()
         summary = _attribute_summary(output, data)
         record(output.parent, "attribute", summary)
@@ -152,6 +167,7 @@ def identity_of(
         "seed": options.seed,
         "on_missing": options.on_missing,
         "strands": options.strands,
+        "n_controls": options.n_controls,
     }
     return Identity("l2g-interp attribute", content)
 
@@ -176,19 +192,41 @@ def _unruled(journal: Journal) -> list[str]:
     return sorted({str(name) for arrays in journal.records() for name in arrays["unruled"]})
 
 
+def shuffled(codes: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Dinucleotide shuffles of ``n`` of the sequences, each as often as any other, give or take one."""
+    return draw_backgrounds(codes[_rows_shuffled(len(codes), n, seed)], seed).one_hot if n else codes[:0]
+
+
+def _rows_shuffled(n_sequences: int, n: int, seed: int) -> np.ndarray:
+    return draw_rows(n_sequences, n, seed) if n_sequences else np.empty(0, dtype=np.int64)
+
+
 def _parts(
-    journal: Journal, codes: np.ndarray, data: Sequences, targets: list[str], provenance: dict[str, Any]
+    journal: Journal,
+    targets: list[str],
+    codes: np.ndarray,
+    ids: list[str],
+    lengths: np.ndarray,
+    coordinates: list[Interval] | None,
+    provenance: dict[str, Any],
+    first: int,
 ) -> Iterator[Attributions]:
+    """The rows from ``first`` on that the ids are of, part by part; lengths and coordinates start with the ids."""
     start = 0
     for arrays in journal.records():
-        rows = slice(start, start + len(arrays["prediction"]))
-        lengths = np.array([len(s) for s in data.sequences[rows]], dtype=np.int32)
-        coordinates = data.intervals[rows] if data.intervals else None
-        del arrays["unruled"]  # noted once for all parts, in the provenance
-        yield as_attributions(
-            MethodResult(**arrays, unruled=()), codes[rows], data.ids[rows], targets, provenance, lengths, coordinates
-        )
-        start = rows.stop
+        n = len(arrays["prediction"])
+        begin, end = max(start, first), min(start + n, first + len(ids))
+        if begin < end:
+            del arrays["unruled"]  # noted once for all parts, in the provenance
+            part = MethodResult(
+                **{key: value[begin - start : end - start] for key, value in arrays.items()}, unruled=()
+            )
+            mine = slice(begin - first, end - first)
+            yield as_attributions(
+                part, codes[begin:end], ids[mine], targets, provenance, lengths[mine],
+                None if coordinates is None else coordinates[mine],
+            )  # fmt: skip
+        start += n
 
 
 def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
@@ -201,7 +239,12 @@ def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
     targets = {name: _completeness(name, numbers) for name, numbers in overview.by_target.items()}
     return {
         "model": {key: provenance[key] for key in ("model", "model_fingerprint", "strands")},
-        "sequences": {"file": data.source, "sequences": len(data), "ambiguous_letters": data.n_ambiguous},
+        "sequences": {
+            "file": data.source,
+            "sequences": len(data),
+            "shuffled": provenance["n_controls"],
+            "ambiguous_letters": data.n_ambiguous,
+        },
         "method": {key: provenance[key] for key in ("method", "n_references", "seed", "on_missing", "unruled")},
         "targets": targets,
     }

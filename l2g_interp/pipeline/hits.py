@@ -1,23 +1,49 @@
-"""Where motifs occur, as a stage on files: ``hits.tsv`` and ``hits.bed``."""
+"""Where motifs occur, as a stage on files: ``hits.tsv``, ``hits.bed``, ``explained.tsv`` and ``unexplained.tsv``."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from l2g_core.console import progress
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.ledger import known_sha256
 from l2g_interp.exports.genome import write_hits_bed
-from l2g_interp.motifs.hits import QUANTILE, Caller, calibrate, find_hits, n_blocks, recovered
-from l2g_interp.records.attributions_file import read_overview
+from l2g_interp.motifs.hits import QUANTILE, Calibration, calibrate, n_blocks, recovered, scan
+from l2g_interp.motifs.library import build_library
+from l2g_interp.motifs.naming import names_of
+from l2g_interp.motifs.unexplained import bars_of, explain, shares, strongest
+from l2g_interp.records.attributions_file import read_controls, read_overview
 from l2g_interp.records.tables import read_table, write_table
-from l2g_interp.records.types import Hit
-from l2g_interp.run_folder import attributions_of, evidence_stamp, motifs_sha256, read_all_patterns, record
+from l2g_interp.records.types import Explained, Hit, Overview, Pattern, Unexplained
+from l2g_interp.run_folder import (
+    EXPLAINED,
+    UNEXPLAINED,
+    attributions_of,
+    evidence_stamp,
+    known_matches,
+    known_motifs,
+    motifs_sha256,
+    read_all_patterns,
+    record,
+)
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Tables:
+    """What the stage writes."""
+
+    hits: list[Hit] = field(default_factory=list)
+    explained: list[Explained] = field(default_factory=list)
+    unexplained: list[Unexplained] = field(default_factory=list)
 
 
 def hit_files(
@@ -25,70 +51,151 @@ def hit_files(
     output: Path,
     bed: Path | None = None,
     *,
+    floor: float | None = None,
     quantile: float = QUANTILE,
     overwrite: bool = False,
     shown: bool = True,
 ) -> list[Hit]:
-    """Find where every pattern of a run folder occurs, and write the hits to ``output``, and to ``bed`` if given.
+    """Find where every motif occurs, and how much of what stands out the named ones hold.
+
+    The motifs are the patterns of the run folder and those of the databases that they were compared with
+    ('l2g-interp match'). ``explained.tsv`` and ``unexplained.tsv`` are written beside ``output`` where the attributions
+    have shuffled controls.
 
     Parameters
     ----------
+    bed
+        Write the hits as BED, too.
+    floor
+        Likeness of a named hit, for all motifs; by default each has its own, measured on the run's seqlets.
     quantile
-        Share of a pattern's own seqlets that may fall below each of its thresholds.
+        Share of a pattern's own seqlets that may fall below the likeness of its second tier.
     overwrite
         Replace what other settings left (the rule of `l2g_core.runs.identity`).
 
     Raises
     ------
     InputError
-        The folder has no motifs, or ``output`` holds other work.
+        The folder has no motifs, its matches are about other motifs, or ``output`` holds other work.
     """
     found = read_all_patterns(folder)
     patterns = [p for of_target in found.values() for p in of_target]
     path = attributions_of(folder)
-    content = {"attributions": known_sha256(path), "motifs": motifs_sha256(found), "quantile": quantile}
-    files = [output] if bed is None else [output, bed]
+    matches, known = known_matches(folder, found), known_motifs(folder)
+    if not known:
+        log.warning("%s: no matches, so hits have no names; run 'l2g-interp match' first", folder)
+    content = {
+        "attributions": known_sha256(path), "motifs": motifs_sha256(found), "quantile": quantile, "floor": floor,
+        "names": sorted([*key, *name] for key, name in names_of(matches).items()), "known_motifs": len(known),
+    }  # fmt: skip
+    beside = [output.with_name(name) for name in (EXPLAINED, UNEXPLAINED)]
+    files = [output, *beside, *([] if bed is None else [bed])]
     with claim(output, Identity("l2g-interp hits", content), files, overwrite=overwrite) as claimed:
         if claimed.finished:
             return read_table(output, Hit, "l2g-interp hits")
-        callers = calibrate(path, patterns, quantile)
+        library = build_library(patterns, known, names_of(matches))
+        calibration = calibrate(path, library, floor=floor, quantile=quantile)
         overview = read_overview(path)
-        n_rows = len(overview.ids)
-        blocks = progress(find_hits(path, callers), "calling hits (blocks)", n_blocks(n_rows, patterns), shown)
-        hits = [hit for block in blocks for hit in block]
-        write_table(output, hits, Hit)
+        tables = _call(path, calibration, overview, shown)
+        for file, rows, kind in zip(
+            (output, *beside), (tables.hits, tables.explained, tables.unexplained), (Hit, Explained, Unexplained),
+            strict=True,
+        ):  # fmt: skip
+            write_table(file, rows, kind)
         if bed is not None:
-            write_hits_bed(hits, overview.coordinates, bed)
-        noted = {
-            "quantile": quantile,
-            "score": "cosine of the contributions with the trimmed CWM; overlaps by more than half: the most similar "
-            "stays",
-            "sequences": n_rows,
-            "hits": len(hits),
-            "patterns": _counts(callers, hits),
-        }
+            write_hits_bed(tables.hits, overview.coordinates, bed)
+        noted = _noted(calibration, patterns, tables, overview, quantile, floor)
         record(output.parent, "hits", noted | evidence_stamp(output, found))
-        log.info("%d hits of %d patterns in %d of %d sequences", len(hits), len(patterns), _rows_hit(hits), n_rows)
-        return hits
+        _log(tables.hits, noted)
+        return tables.hits
 
 
-def _counts(callers: Sequence[Caller], hits: Sequence[Hit]) -> dict[str, dict[str, dict[str, float]]]:
-    """By target and pattern: thresholds, counts, and the share of seqlets with a hit on them."""
-    n_hits = Counter((hit.target, hit.pattern) for hit in hits)
+def _call(path: Path, calibration: Calibration, overview: Overview, shown: bool) -> _Tables:
+    controls, ids = read_controls(path), overview.ids
+    bars = {t: bars_of(path, controls, t, len(ids)) for t in calibration.contribution} if controls else {}
+    tables, left = _Tables(), {target: [] for target in bars}
+    blocks = scan(path, calibration)
+    for block in progress(blocks, "calling hits (blocks)", n_blocks(len(ids), calibration), shown):
+        tables.hits += block.hits
+        if bars:
+            here = ids[block.first : block.first + len(block.lengths)]
+            rows, without = explain(
+                block.profile, block.lengths, block.hits, bars[block.target], block.target, here, block.first
+            )
+            tables.explained += rows
+            left[block.target] += without
+    for target, segments in left.items():
+        tables.unexplained += strongest(path, calibration, target, segments, ids)
+    return tables
+
+
+def _noted(
+    found: Calibration,
+    patterns: Sequence[Pattern],
+    tables: _Tables,
+    overview: Overview,
+    quantile: float,
+    floor: float | None,
+) -> dict[str, Any]:
+    """What run.json tells: settings, what motifs must reach, counts, error rates, and how much has a name."""
+    targets = list(found.contribution)
+    explained = {t: [row for row in tables.explained if row.target == t] for t in targets}
+    return {
+        "quantile": quantile,
+        "floor": "of each motif, from the run's seqlets" if floor is None else floor,
+        "score": "gain x likeness; all motifs compete, the best is taken and its bases are silenced",
+        "contribution_at_least": "what one in five shuffled sequences reaches"
+        if found.controlled
+        else "what all but 5 % of the weakest pattern's seqlets reach: there are no shuffled controls",
+        "sequences": len(overview.ids),
+        "hits": len(tables.hits),
+        "named_hits": sum(hit.tier == 1 and bool(hit.name) for hit in tables.hits),
+        "motifs_competing": len(found.library),
+        "patterns": _counts(found, patterns, tables.hits),
+        "missing_named_wrong": {t: _overall(found, patterns, t) for t in targets},
+        "explained": {t: shares(rows) for t, rows in explained.items() if rows},
+    }
+
+
+def _counts(
+    found: Calibration, patterns: Sequence[Pattern], hits: Sequence[Hit]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """By target and pattern: floors, counts, error rate, and the share of seqlets with a hit on them."""
+    n_hits = Counter((hit.target, hit.pattern, hit.tier) for hit in hits)
     n_rows = Counter((target, pattern) for target, pattern, _ in {(h.target, h.pattern, h.row) for h in hits})
-    shares = recovered([caller.pattern for caller in callers], hits)
-    counts: dict[str, dict[str, dict[str, float]]] = {}
-    for caller in callers:
-        key = (caller.pattern.target, caller.pattern.name)
-        counts.setdefault(key[0], {})[key[1]] = {
-            "similarity_at_least": caller.similarity,
-            "contribution_at_least": caller.contribution,
-            "hits": n_hits[key],
-            "sequences": n_rows[key],
-            "seqlets_recovered": shares[key],
+    seqlets = recovered(patterns, hits)
+    entries = {(p.target, p.name): i for i, entry in enumerate(found.library) for p in entry.patterns}
+    counts: dict[str, dict[str, dict[str, float | None]]] = {}
+    for (target, name), i in entries.items():
+        second = float(found.floors.second[i])
+        counts.setdefault(target, {})[name] = {
+            "likeness_at_least": float(found.floors.first[i]),
+            "resembles_at_least": second if np.isfinite(second) else None,
+            "missing_named_wrong": found.floors.missing_named_wrong.get((target, name)),
+            "hits": n_hits[target, name, 1],
+            "resembling": n_hits[target, name, 2],
+            "sequences": n_rows[target, name],
+            "seqlets_recovered": seqlets[target, name],
         }
     return counts
 
 
-def _rows_hit(hits: Sequence[Hit]) -> int:
-    return len({hit.row for hit in hits})
+def _overall(found: Calibration, patterns: Sequence[Pattern], target: str) -> float | None:
+    """The error rate of a target: the mean over its patterns, each weighing as many as it has seqlets."""
+    mine = [p for p in patterns if p.target == target and (target, p.name) in found.floors.missing_named_wrong]
+    sizes = np.array([p.n_seqlets for p in mine], dtype=float)
+    wrong = np.array([found.floors.missing_named_wrong[target, p.name] for p in mine])
+    return float((sizes * wrong).sum() / sizes.sum()) if len(mine) else None
+
+
+def _log(hits: Sequence[Hit], noted: dict[str, Any]) -> None:
+    rows = len({hit.row for hit in hits})
+    log.info(
+        "%d hits of %d competing motifs in %d of %d sequences", len(hits), noted["motifs_competing"], rows,
+        noted["sequences"],
+    )  # fmt: skip
+    for target, part in noted["explained"].items():
+        log.info(
+            "%s: named motifs hold %.0f %% of the contribution that stands out; %.0f %% of the sequences have one",
+            target, 100 * part["named"], 100 * part["sequences_with_a_name"],
+        )  # fmt: skip

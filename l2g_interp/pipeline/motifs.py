@@ -6,27 +6,27 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from l2g_core.runs.files import write_json
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.ledger import known_sha256
-from l2g_interp.motifs.modisco.discover import MIN_SEQLETS, ModiscoOptions, discover_motifs, motifs_file
+from l2g_interp.motifs.modisco.discover import ModiscoOptions, discover_motifs, motifs_file, options_for
 from l2g_interp.motifs.tomtom import best_matches, match_motifs
 from l2g_interp.records.attributions_file import read_overview
 from l2g_interp.records.tables import read_table, write_table
 from l2g_interp.records.types import Match, Pattern
 from l2g_interp.run_folder import MATCHED, motifs_sha256, read_all_patterns, record
-from motif_db import Motif, load_database
+from motif_db import available, load_database
 
 log = logging.getLogger(__name__)
+CORE_PROMOTER = "core-promoter"
 
 
 def discover_files(
     attributions: Path,
     folder: Path,
     *,
-    min_seqlets: int = MIN_SEQLETS,
+    min_seqlets: int | None = None,
     options: ModiscoOptions | None = None,
     overwrite: bool = False,
     shown: bool = True,
@@ -40,9 +40,9 @@ def discover_files(
     folder
         The run folder to write to.
     min_seqlets
-        Patterns with fewer seqlets are left out of the result (not of the files).
+        Patterns with fewer seqlets are left out of the result (not of the files); by default what ``options`` say.
     options
-        TF-MoDISco's settings.
+        TF-MoDISco's settings; by default those that fit the number of sequences.
     overwrite
         Replace what other settings left (the rule of `l2g_core.runs.identity`).
 
@@ -55,8 +55,14 @@ def discover_files(
     InputError
         ``attributions`` is not a complete file, or ``folder`` holds other work.
     """
-    options = options or ModiscoOptions()
-    files = [folder / motifs_file(target) for target in read_overview(attributions).by_target]
+    overview = read_overview(attributions)
+    options = options or options_for(len(overview.ids))
+    min_seqlets = options.min_seqlets if min_seqlets is None else min_seqlets
+    log.info(
+        "TF-MoDISco on %d sequences: window %d, patterns of %d seqlets or more; motifs need occurrences, so give all "
+        "your sequences", len(overview.ids), options.sliding_window_size, min_seqlets,
+    )  # fmt: skip
+    files = [folder / motifs_file(target) for target in overview.by_target]
     content = {"attributions": known_sha256(attributions), "min_seqlets": min_seqlets, "options": asdict(options)}
     with claim(folder, Identity("l2g-interp motifs", content), files, overwrite=overwrite) as claimed:
         if claimed.finished:
@@ -89,7 +95,8 @@ def match_files(
 ) -> list[Match]:
     """Compare the patterns of a run folder with motif databases (TOMTOM), and write the matches to ``output``.
 
-    The matrices of the matched motifs go into ``matches.motifs.json`` beside it, so that the report needs no database.
+    The motifs that were compared go into ``matches.motifs.json`` beside it, so that hits and report need no database.
+    The shipped core-promoter elements are always asked, too, unless only vertebrates' databases are named.
 
     Parameters
     ----------
@@ -111,7 +118,7 @@ def match_files(
     """
     found = read_all_patterns(folder)
     patterns = [p for of_target in found.values() for p in of_target]
-    opened = [load_database(name, motif_dir=motif_dir) for name in databases]
+    opened = [load_database(name, motif_dir=motif_dir) for name in with_core_promoter(databases)]
     used = [database.provenance() for database in opened]
     content = {"motifs": motifs_sha256(found), "databases": used, "n_matches": n_matches}
     files = [output, output.with_name(MATCHED)]
@@ -125,22 +132,21 @@ def match_files(
         )  # fmt: skip
         matches = match_motifs(patterns, motifs, n_matches=n_matches) if patterns else []
         write_table(output, matches, Match)
-        write_json(output.with_name(MATCHED), _matrices(matches, motifs))
+        write_json(output.with_name(MATCHED), [{**vars(motif), "ppm": motif.ppm.round(5).tolist()} for motif in motifs])
         noted = {
             "databases": used,
             "motifs": len(motifs),
             "matches": len(matches),
             "named_patterns": len(best_matches(matches)),
             "patterns": len(patterns),
+            "motifs_sha256": motifs_sha256(found),
         }
         record(folder, "match", noted)
         return matches
 
 
-def _matrices(matches: Sequence[Match], motifs: Sequence[Motif]) -> list[dict[str, Any]]:
-    """The matched motifs' matrices, for the report."""
-    by_name = {(motif.database, motif.id): motif.ppm for motif in motifs}
-    return [
-        {"database": m.database, "motif_id": m.motif_id, "ppm": by_name[m.database, m.motif_id].tolist()}
-        for m in matches
-    ]
+def with_core_promoter(databases: Sequence[str]) -> list[str]:
+    """The databases, each once, and the shipped elements of fly promoters and enhancers."""
+    named = list(dict.fromkeys(map(str, databases)))
+    elsewhere = [name in available() and available()[name].organism == "vertebrates" for name in named]
+    return named if all(elsewhere) and named else list(dict.fromkeys([*named, CORE_PROMOTER]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Row = TypeVar("Row", bound=DataclassInstance)
 
+CONTROLS = "controls"  # the group with shuffled sequences, laid out like the file
+
 
 def write_attributions(path: str | Path, attributions: Attributions) -> None:
     """Write ``attributions.h5`` atomically.
@@ -42,23 +44,34 @@ def write_attributions(path: str | Path, attributions: Attributions) -> None:
     append_attributions(path, iter([attributions]), len(attributions))
 
 
-def append_attributions(path: str | Path, parts, n: int) -> None:
-    """Write ``attributions.h5`` from an iterator of parts (consecutive rows), ``n`` rows in all.
+def append_attributions(
+    path: str | Path,
+    parts: Iterable[Attributions],
+    n: int,
+    controls: Iterable[Attributions] = (),
+    n_controls: int = 0,
+) -> None:
+    """Write ``attributions.h5`` from parts (consecutive rows), ``n`` rows in all, and its controls in the same way.
 
     The write is atomic: the file appears under its name only when it is complete. Memory: one part.
     """
     import h5py
 
-    with atomic_write(path) as unfinished:
-        start = 0
-        with h5py.File(unfinished, "w") as file:
-            for part in parts:
-                if start == 0:
-                    _create(file, part, n)
-                _fill(file, part, slice(start, start + len(part)))
-                start += len(part)
-        if start != n:
-            raise RuntimeError(f"{path}: {start} of {n} rows were written")
+    with atomic_write(path) as unfinished, h5py.File(unfinished, "w") as file:
+        _append(file, parts, n)
+        if n_controls:
+            _append(file.create_group(CONTROLS), controls, n_controls)
+
+
+def _append(group, parts: Iterable[Attributions], n: int) -> None:
+    start = 0
+    for part in parts:
+        if start == 0:
+            _create(group, part, n)
+        _fill(group, part, slice(start, start + len(part)))
+        start += len(part)
+    if start != n:
+        raise RuntimeError(f"{group.file.filename}{group.name}: {start} of {n} rows were written")
 
 
 def read_attributions(
@@ -87,17 +100,33 @@ def read_attributions(
     """
     take = slice(None) if rows is None else np.asarray(rows, dtype=np.int64)
     with _open(path) as file:
-        names = list(json.loads(file.attrs["targets"]))
-        check_targets(targets or [], names, str(path))
-        one_hot = file["sequence/one_hot"][take]
-        by_target = {
-            name: TargetAttributions(one_hot, **{key: file[f"targets/{safe_name(name)}/{key}"][take] for key in ARRAYS})
-            for name in targets or names
-        }
-        ids = [i.decode() for i in file["ids"][take]]
-        coordinates = _read_coordinates(file, take) if "coordinates" in file else None
-        provenance = json.loads(file.attrs["provenance"])
-        return Attributions(ids, one_hot, file["length"][take], by_target, coordinates, provenance)
+        return _read(file, targets, take, str(path))
+
+
+def read_controls(path: str | Path, targets: Sequence[str] | None = None) -> Attributions | None:
+    """The shuffled sequences that were explained in the same way; None in a file without any.
+
+    Raises
+    ------
+    InputError
+        As `read_attributions`.
+    """
+    with _open(path) as file:
+        return _read(file[CONTROLS], targets, slice(None), str(path)) if CONTROLS in file else None
+
+
+def _read(group, targets: Sequence[str] | None, take: Any, source: str) -> Attributions:
+    names = list(json.loads(group.attrs["targets"]))
+    check_targets(targets or [], names, source)
+    one_hot = group["sequence/one_hot"][take]
+    by_target = {
+        name: TargetAttributions(one_hot, **{key: group[f"targets/{safe_name(name)}/{key}"][take] for key in ARRAYS})
+        for name in targets or names
+    }
+    ids = [i.decode() for i in group["ids"][take]]
+    coordinates = _read_coordinates(group, take) if "coordinates" in group else None
+    provenance = json.loads(group.attrs["provenance"])
+    return Attributions(ids, one_hot, group["length"][take], by_target, coordinates, provenance)
 
 
 def read_overview(path: str | Path) -> Overview:
@@ -177,7 +206,7 @@ def _fill(file, part: Attributions, rows: slice) -> None:
     if part.coordinates is not None:
         for key in ("chrom", "start", "end", "strand"):
             file[f"coordinates/{key}"][rows] = [getattr(interval, key) for interval in part.coordinates]
-    file.flush()
+    file.file.flush()
 
 
 def _read_coordinates(file, take) -> list[Interval]:

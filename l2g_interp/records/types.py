@@ -10,6 +10,7 @@
     /targets/<name>/reference_prediction, delta, stability          float32 (N,)
     /targets/<name>/standard_error    float32 (N, L)
     /coordinates/{chrom,start,end,strand}                           where known
+    /controls/                                                      the same for shuffled sequences, if there are any
     attributes: method, n_references, seed, model_fingerprint, versions, command, ... (JSON in ``provenance``)
 """
 
@@ -178,7 +179,9 @@ class Match:
 
     ``label`` is what people call the factor. ``strand``, ``offset`` and ``overlap`` place the motif on the
     trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search. ``family``
-    and ``flybase`` are empty where unknown; ``reason`` says why a pattern's best match names it or does not.
+    and ``flybase`` are empty where unknown; ``reason`` says why a pattern's first match names it or does not.
+    ``likeness``: cosine of the pattern's hypothetical contributions, less their mean over the bases, with the motif's
+    log-odds, best aligned. Rank 1 is the match that won the vote (`l2g_interp.motifs.naming.vote`).
     """
 
     target: str
@@ -198,6 +201,7 @@ class Match:
     family: str = ""
     flybase: str = ""
     reason: str = ""
+    likeness: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -227,11 +231,15 @@ class Effect:
 
 @dataclass(frozen=True)
 class Hit:
-    """Where a pattern occurs: a row of ``hits.tsv``; 0-based half-open on the sequence's forward strand.
+    """Where a motif occurs: a row of ``hits.tsv``; 0-based half-open on the sequence's forward strand.
 
-    ``row`` is the row in the attributions. ``similarity``: cosine between the contributions there and the trimmed CWM.
-    ``contribution``: sum of the contributions under the hit. ``seqlet``: 1 if TF-MoDISco clustered a seqlet of the
-    pattern there.
+    ``pattern``: a pattern of the target by its name, one of another target with that before it
+    (``dev/pos_patterns.pattern_0``), or database and id of a known motif; ``name``: what people call it, empty where it
+    has no name. ``row`` is the row in the attributions, ``sign`` that of the contributions. ``similarity``: cosine
+    between the contributions there and the trimmed CWM. ``contribution``: sum of the contributions under the hit.
+    ``seqlet``: 1 if TF-MoDISco clustered a seqlet of the pattern there. ``tier``: 1 if the likeness reaches the motif's
+    floor, 2 if the site only resembles it. ``gain``: product of the contributions with the CWM of length 1;
+    ``likeness``: cosine of the hypothetical contributions, less their mean over the bases, with the motif's.
     """
 
     target: str
@@ -245,6 +253,51 @@ class Hit:
     similarity: float
     contribution: float
     seqlet: int
+    name: str = ""
+    tier: int = 1
+    gain: float = float("nan")
+    likeness: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How much of what stands out in a sequence has a name: a row of ``explained.tsv``.
+
+    ``segments``: stretches that stand out of shuffled sequences; ``standing_out``: the sum of their contributions,
+    without their signs; ``named`` and ``resembling``: what lies in named hits, and only in others; ``n_named``: named
+    hits.
+    """
+
+    target: str
+    row: int
+    id: str
+    segments: int
+    standing_out: float
+    named: float
+    resembling: float
+    n_named: int
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """A stretch that stands out and that no motif explains: a row of ``unexplained.tsv``; 0-based half-open.
+
+    ``in_hits``: the share of its contribution that lies in hits of any kind; ``letters``: with 5 bp on either side;
+    ``nearest``, ``motif``, ``likeness``: the motif that it resembles most, which need not be much.
+    """
+
+    target: str
+    row: int
+    id: str
+    start: int
+    end: int
+    sign: str
+    contribution: float
+    in_hits: float
+    letters: str
+    nearest: str
+    motif: str
+    likeness: float
 
 
 @dataclass(frozen=True)
@@ -266,6 +319,8 @@ class Run:
     observed: dict[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
+    explained: list[Explained] = field(default_factory=list)
+    unexplained: list[Unexplained] = field(default_factory=list)
 
 
 def safe_name(target: str) -> str:

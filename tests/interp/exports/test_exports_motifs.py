@@ -102,7 +102,7 @@ def test_tables(run, tmp_path):
     found = read_table(patterns, exports.PatternRow, "x")
     assert [row.name for row in found] == ["AP-1", "GATA", "pattern 2", "DRE", "Ohler1", "pattern 2"]
     assert [row.q_value for row in found] == [1e-4, 1e-4, 0.3] * 2
-    assert found[0].reason.startswith("best match: ATGACTCA of planted")
+    assert found[0].reason.startswith("named by ATGACTCA of planted")
     assert found[2].reason.startswith("no significant match: the nearest, repressor")
     assert "ATGACTCA" in found[0].consensus
     assert found[2].contribution < 0 < found[0].contribution

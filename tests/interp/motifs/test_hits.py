@@ -17,7 +17,9 @@ from l2g_core import dna
 from l2g_core.dna import Interval
 from l2g_core.errors import InputError
 from l2g_interp.exports import write_hits_bed
-from l2g_interp.motifs.hits import BLOCK, calibrate, recovered, scores
+from l2g_interp.motifs.candidates import Block, Matrices, Needed, find_candidates, score_again
+from l2g_interp.motifs.hits import BLOCK, calibrate, recovered
+from l2g_interp.motifs.library import Entry, build_library, unit
 from l2g_interp.motifs.matrices import reverse_complement
 from l2g_interp.records.attributions_file import read_attributions
 from l2g_interp.records.types import Attributions, Hit, Pattern, Run, Seqlets
@@ -60,20 +62,30 @@ def _lies_on(hit: Hit, site: Plant, width: int) -> bool:
     return hit.row == site.row and abs(hit.start + hit.end - 2 * site.start - width) <= 4
 
 
-def test_thresholds_leave_nearly_all_seqlets(run: Run, patterns: list[Pattern], hits: list[Hit]) -> None:
+def test_floors_leave_nearly_all_seqlets(run: Run, patterns: list[Pattern], hits: list[Hit]) -> None:
     shares = recovered(patterns, hits)
     assert len(shares) == len(MOTIFS)
     assert min(shares.values()) > 0.85
     at_seqlets = sum(h.seqlet for h in hits)
     assert 0.85 * sum(map(len, (p.seqlets for p in patterns))) < at_seqlets < len(hits)
-    strict = l2g_interp.call_hits(run.attributions, patterns, quantile=0.5)
-    assert len(strict) < 0.7 * len(hits)
-    for quantile, called in ((0.05, hits), (0.5, strict)):
-        for caller in calibrate(run.attributions, patterns, quantile):
-            p = caller.pattern
-            mine = [h for h in called if (h.target, h.pattern) == (p.target, p.name)]
-            assert min(h.similarity for h in mine) >= caller.similarity
-            assert min(abs(h.contribution) for h in mine) >= caller.contribution
+    found = calibrate(run.attributions, build_library(patterns))
+    assert not found.controlled
+    floors = dict(zip([entry.label("dev") for entry in found.library], found.floors.first, strict=True))
+    for h in hits:
+        if h.target == "dev" and h.tier == 1:
+            assert h.likeness >= floors[h.pattern] - 1e-4
+        assert abs(h.contribution) >= found.contribution[h.target][1 if h.sign == "+" else -1, h.end - h.start] * 0.999
+    assert max(found.floors.missing_named_wrong.values()) <= 0.1
+
+
+def test_a_floor_for_all_is_the_callers_choice(run: Run, patterns: list[Pattern], hits: list[Hit]) -> None:
+    floor = float(np.median([h.likeness for h in hits if h.tier == 1]))
+    strict = l2g_interp.call_hits(run.attributions, patterns, floor=floor)
+    named = [h for h in strict if h.tier == 1]
+    assert 0 < len(named) < len([h for h in hits if h.tier == 1])
+    assert min(h.likeness for h in named) >= floor - 1e-4
+    assert {h.tier for h in strict} == {1, 2}
+    assert max(h.likeness for h in strict if h.tier == 2) < floor
 
 
 def test_hits_do_not_depend_on_blocks_or_on_where_the_attributions_are(
@@ -87,13 +99,13 @@ def test_hits_do_not_depend_on_blocks_or_on_where_the_attributions_are(
     assert all(h.id == whole.ids[h.row] for h in hits)
 
 
-def test_hits_of_one_sign_do_not_overlap_by_more_than_half(hits: list[Hit]) -> None:
+def test_a_site_has_one_motif(hits: list[Hit]) -> None:
     assert {h.sign for h in hits} == {"+", "-"}
     for h in hits:
         assert (h.contribution > 0) == (h.sign == "+")
-        near = [o for o in hits if (o.target, o.sign, o.row) == (h.target, h.sign, h.row) and o is not h]
+        near = [o for o in hits if (o.target, o.row) == (h.target, h.row) and o is not h]
         assert all(
-            2 * (min(h.end, o.end) - max(h.start, o.start)) <= min(h.end - h.start, o.end - o.start) for o in near
+            2 * (min(h.end, o.end) - max(h.start, o.start)) <= max(h.end - h.start, o.end - o.start) for o in near
         )
 
 
@@ -102,18 +114,64 @@ def test_of_two_equal_patterns_the_first_gets_the_hits(run: Run, patterns: list[
     assert {h.pattern for h in l2g_interp.call_hits(run.attributions, twice)} == {patterns[0].name}
 
 
-def test_scores_are_cosines_and_sums() -> None:
+def made_of_windows() -> tuple[np.ndarray, np.ndarray, list[Entry]]:
+    """Random contributions, and motifs cut out of them: one each of the forward strand, the other one, and negative."""
     rng = np.random.default_rng(0)
-    contributions, cwm = rng.normal(size=(3, 4, 20)), rng.normal(size=(4, 6))
-    contributions[1] = 0
-    cosine, total = scores(contributions, cwm)
-    for row, start, (strand, matrix) in (
-        (r, s, m) for r in range(3) for s in range(15) for m in enumerate((cwm, reverse_complement(cwm)))
-    ):
-        window = contributions[row, :, start : start + 6]
-        size = np.linalg.norm(window) * np.linalg.norm(matrix)
-        assert cosine[strand, row, start] == pytest.approx((window * matrix).sum() / size if size else 0)
-        assert total[row, start] == pytest.approx(window.sum())
+    one_hot = np.eye(4, dtype=np.int8)[rng.integers(0, 4, (3, 20))].transpose(0, 2, 1)
+    signs = np.array([1, 1, -1])[:, None, None]
+    hypothetical = (signs * (1 + rng.normal(size=(3, 4, 20)) / 2)).astype(np.float32)
+    cuts = [(0, slice(3, 9)), (1, slice(8, 16)), (2, slice(2, 8))]
+    library = []
+    for number, (row, here) in enumerate(cuts):
+        both = [hypothetical[row, :, here] * one_hot[row, :, here], hypothetical[row, :, here]]
+        site, there = (signs[row, 0, 0] * each for each in (both[0], both[1] - both[1].mean(axis=0)))
+        site, there = (reverse_complement(each) if number == 1 else each for each in (site, there))
+        library.append(Entry(str(number), "", (), (), unit(site), unit(there)))
+    return hypothetical, one_hot, library
+
+
+def test_candidates_have_the_numbers_they_say() -> None:
+    """Gain, cosine, likeness and sum of every candidate, computed again one by one; of both signs and strands."""
+    hypothetical, one_hot, library = made_of_windows()
+    every = Needed({(s, w): 0.0 for s in (1, -1) for w in (6, 8)}, np.full(3, -1.0))
+    found = find_candidates(Block.of(hypothetical, one_hot, np.array([20, 20, 15])), Matrices(library), every)
+    assert set(found.sign.tolist()) == {1, -1}
+    assert set(found.strand.tolist()) == {0, 1}
+    assert found.end[found.row == 2].max() <= 15
+    for i in range(len(found)):
+        here = slice(found.start[i], found.end[i])
+        entry = library[found.entry[i]]
+        site = hypothetical[found.row[i], :, here] * found.sign[i]
+        there = site - site.mean(axis=0)
+        site = site * one_hot[found.row[i], :, here]
+        cwm, like = (reverse_complement(m) if found.strand[i] else m for m in (entry.cwm, entry.centred))
+        assert found.gain[i] == pytest.approx((site * cwm).sum(), abs=1e-5)
+        assert found.similarity[i] == pytest.approx((site * cwm).sum() / np.linalg.norm(site), abs=1e-5)
+        assert found.likeness[i] == pytest.approx((there * like).sum() / np.linalg.norm(there), abs=1e-5)
+        assert found.contribution[i] == pytest.approx(site.sum() * found.sign[i], abs=1e-5)
+        assert found.similarity[i] >= 0.5
+        assert found.contribution[i] * found.sign[i] >= 0
+
+
+def test_silenced_bases_are_not_counted_again() -> None:
+    hypothetical, one_hot, library = made_of_windows()
+    every = Needed({(s, w): 0.0 for s in (1, -1) for w in (6, 8)}, np.full(3, -1.0))
+    block = Block.of(hypothetical, one_hot, np.array([20, 20, 20]))
+    before = find_candidates(block, Matrices(library), every)
+    block.silence(replace(before.take(np.array([0])), start=before.start[:1] + 4, end=before.end[:1] + 2))
+    again = score_again(before, block, Matrices(library), every)
+    fresh = find_candidates(block, Matrices(library), every)
+    keys = {
+        (int(fresh.entry[i]), int(fresh.row[i]), int(fresh.start[i]), int(fresh.sign[i]), int(fresh.strand[i])): i
+        for i in range(len(fresh))
+    }
+    assert len(again)
+    for i in range(len(again)):
+        key = (again.entry[i], again.row[i], again.start[i], again.sign[i], again.strand[i])
+        j = keys.get(tuple(int(part) for part in key))
+        if j is not None:  # a candidate whose other strand fits better now keeps its own
+            for name in ("gain", "likeness", "similarity", "contribution"):
+                assert getattr(again, name)[i] == pytest.approx(getattr(fresh, name)[j], abs=1e-4)
 
 
 def one_site(

@@ -1,5 +1,6 @@
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from matrices import motif_of, random_motifs
 from named import GATA, PATTERN
@@ -38,7 +39,7 @@ def test_a_match_without_label_is_called_as_in_its_database():
 
 
 def test_reasons():
-    assert naming.reason([GATA]) == "best match: MA1 of db, q 6.0e-04, overlap 8 bp"
+    assert naming.reason([GATA]) == "named by MA1 of db, q 6.0e-04, overlap 8 bp"
     agreeing = [GATA, rival(2, 0.01, "x / zinc finger (GATA)"), rival(3, 0.02, "bHLH"), rival(4, 0.5)]
     assert naming.reason(agreeing).endswith("; 1 more significant match of the family zinc finger (GATA)")
     assert naming.reason([GATA, rival(2, 0.01), rival(3, 0.02)]).endswith(
@@ -56,7 +57,7 @@ def test_matches_carry_family_flybase_and_the_reason():
     best, *others = tomtom.match_motifs([PATTERN], [known, *random_motifs(40)])
     assert (best.family, best.flybase) == ("zinc finger (GATA)", "FBgn0003507")
     assert best.reason == naming.reason([best, *others])
-    assert best.reason.startswith("best match: srp of db, q ")
+    assert best.reason.startswith("named by srp of db, q ")
     assert {match.reason for match in others} == {""}
 
 
@@ -65,7 +66,11 @@ def test_tables_without_the_new_columns_are_still_read(tmp_path):
     path = tmp_path / "matches.tsv"
     write_table(path, [GATA], Match)
     lines = [line.split("\t") for line in path.read_text().splitlines()]
-    assert [f.name for f in fields(Match)][-3:] == lines[0][-3:] == ["family", "flybase", "reason"]
-    assert read_table(path, Match, "x") == [GATA]
-    path.write_text("".join("\t".join(cells[:-3]) + "\n" for cells in lines))
-    assert read_table(path, Match, "x") == [replace(GATA, family="", flybase="")]
+    assert [f.name for f in fields(Match)][-4:] == lines[0][-4:] == ["family", "flybase", "reason", "likeness"]
+    known = replace(GATA, likeness=0.9)
+    write_table(path, [known], Match)
+    assert read_table(path, Match, "x") == [known]
+    path.write_text("".join("\t".join(cells[:-4]) + "\n" for cells in lines))
+    (old,) = read_table(path, Match, "x")
+    assert replace(old, likeness=0.9) == replace(known, family="", flybase="")
+    assert np.isnan(old.likeness)
