@@ -83,7 +83,7 @@ def onthefly_entry(name: str) -> str:
 
 def current_symbol(spelling: str) -> str:
     """The gene symbol in use today for a database's spelling: ``AbdA`` is abd-A, ``HLH106`` SREBP."""
-    return _symbols().get(spelling, spelling)
+    return spellings().get(spelling, spelling)
 
 
 @cache
@@ -99,7 +99,8 @@ def onthefly_names() -> dict[str, Resolved]:
 
 
 @cache
-def _symbols() -> dict[str, str]:
+def spellings() -> dict[str, str]:
+    """``symbols.tsv``: the gene symbol for each other spelling of it."""
     return {row["spelling"]: row["symbol"] for row in read_table("symbols.tsv")}
 
 

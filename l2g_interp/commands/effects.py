@@ -64,7 +64,8 @@ def plant(
         l2g-interp plant --model CKPT --run results --motif Trl --motif twi
     """
     import motif_db
-    from l2g_interp.pipeline.effects import named, plant_files
+    from l2g_interp.pipeline.effects import plant_files
+    from motif_db.find import named
 
     known = [motif for name in databases for motif in motif_db.load(name, motif_dir=motif_dir)]
     motifs = {(motif.database, motif.id): motif for name in wanted for motif in named(known, name)}  # each once

@@ -30,7 +30,7 @@ def formats_in_words() -> str:
 @click.command(help=HELP.format(formats=formats_in_words()))
 @click.option("--run", type=PATH, help="Folder of 'l2g-interp run'; for every format.")
 @click.option("--attributions", type=PATH, help="Only attributions.h5; enough for npz, chrombpnet and bigwig.")
-@click.option("--target", help="Only this target.  [default: all; npz and chrombpnet can hold only one]")
+@click.option("--target", help="Only this target.  [default: all, a file each where a file holds one]")
 @click.option("--pattern", help="bed, meme, tables, logos: only patterns of this name, as in matches.tsv.")
 @click.option("--genome", type=PATH, help="bigwig: genome FASTA, for the sizes of the chromosomes (its .fai).")
 @click.option(
@@ -38,7 +38,10 @@ def formats_in_words() -> str:
 )
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="npz", show_default=True)
 @click.option(
-    "--output", required=True, type=PATH, help="File (chrombpnet, bed, meme) or folder (the others) to write."
+    "--output",
+    required=True,
+    type=PATH,
+    help="Folder to write; a file for bed and meme, or FILE.h5 of one target.",
 )
 @overwrite_option
 def export(output: Path, overwrite: bool, **given: Any) -> None:

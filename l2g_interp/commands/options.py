@@ -104,6 +104,12 @@ match_options = cloup.option_group(
     cloup.option(
         "--matches", "n_matches", type=click.IntRange(1), default=5, show_default=True, help="Matches kept per motif."
     ),
+    cloup.option(
+        "--expressed",
+        "genes",
+        type=PATH,
+        help="File with the genes that your cells express, one a line: other factors are dimmed and name a motif last.",
+    ),
 )
 backgrounds_option = cloup.option(
     "--backgrounds",

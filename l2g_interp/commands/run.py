@@ -50,10 +50,13 @@ def run(shown: bool, output: Path, **given: Any) -> None:
     """From a model and sequences to report.html: attribute, motifs, match, validate, hits and report."""
     from l2g_interp import pipeline, run_folder
     from motif_db import load
+    from motif_db.expression import read_genes
 
     databases, motif_dir = given["databases"], given["motif_dir"]
-    for name in databases:  # errors in databases and copies are reported now, not after the long part
+    for name in databases:  # errors in these are reported now, not after the long part
         load(name, motif_dir=motif_dir)
+    if given["genes"]:
+        read_genes(given["genes"])
     doses_of(given["copies"])
     folder = writable_folder(output)
     attributions, table = folder / run_folder.ATTRIBUTIONS, folder / run_folder.HITS
@@ -63,7 +66,7 @@ def run(shown: bool, output: Path, **given: Any) -> None:
         "motifs": lambda: discover(attributions, folder, given, shown),
         "match": lambda: pipeline.match_files(
             folder, databases, folder / run_folder.MATCHES, motif_dir=motif_dir, n_matches=given["n_matches"],
-            overwrite=overwrite,
+            genes=given["genes"], overwrite=overwrite,
         ),
         "validate": lambda: plant_motifs(folder, folder / run_folder.EFFECTS, given, shown),
         "hits": lambda: call(folder, table, table.with_suffix(".bed"), given, shown),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,7 @@ def validate_motifs(
     *,
     n_backgrounds: int = 100,
     copies: Sequence[int] = (1, 2, 3),
+    others: Sequence[str] = (),
     seed: int = 0,
     batch_size: int | None = None,
     device: str | None = None,
@@ -83,6 +84,8 @@ def validate_motifs(
         Shuffled sequences to plant into; at least 10.
     copies
         Doses. A dose for which fewer than half of the backgrounds have room is left out, with a warning.
+    others
+        Targets whose predictions to look at besides that of a pattern's own.
     seed
         Draws backgrounds, positions, strands, letters and bootstrap samples.
     batch_size
@@ -96,7 +99,8 @@ def validate_motifs(
     -------
     list of Effect
         One row per pattern and dose, in the units of the model's output, with 95 % percentile-bootstrap intervals over
-        the backgrounds.
+        the backgrounds; for the smallest dose also one for each of ``others``, with the pattern's own target before its
+        name (``dev/pos_patterns.pattern_0``).
 
     Raises
     ------
@@ -108,7 +112,7 @@ def validate_motifs(
     codes = as_int8(one_hot)
     model, names = prepare(model, codes, device)
     backgrounds = draw_backgrounds(codes[draw_rows(len(codes), n_backgrounds, seed)], seed)
-    found = validate_in_turn(model, names, patterns, backgrounds, options, progress)
+    found = validate_in_turn(model, names, patterns, backgrounds, options, others, progress)
     return [effect for effects, _ in found for effect in effects]
 
 
@@ -118,20 +122,25 @@ def validate_in_turn(
     patterns: Sequence[Pattern],
     backgrounds: Backgrounds,
     options: ValidateOptions,
+    others: Sequence[str] = (),
     shown: bool = False,
 ) -> Iterator[tuple[list[Effect], list[str]]]:
-    """The effects of each pattern in turn, and notes on them. Memory: one dose of one pattern."""
+    """The effects of each pattern in turn, and notes on them. Memory: one dose of one pattern.
+
+    ``names`` are those of the model's outputs, ``others`` the targets to look at besides a pattern's own.
+    """
     from l2g_core.console import out_of_memory_explained
     from l2g_core.console import progress as bar
 
     options.check()
-    check_targets([p.target for p in patterns], names, "the model")
+    check_targets([*(p.target for p in patterns), *others], names, "the model")
     rows = options.batch_size or DEFAULT_ROWS
     with out_of_memory_explained("--batch-size"):
         plain = _predict(model, backgrounds.one_hot, range(len(names)), rows) if patterns else np.empty((0, 0))
         for pattern in bar(patterns, "validating (patterns)", len(patterns), shown):
-            column = list(names).index(pattern.target)
-            effects, notes = _validate(model, pattern, backgrounds, plain[:, column], column, options, rows)
+            wanted = dict.fromkeys([pattern.target, *others])
+            columns = {name: list(names).index(name) for name in wanted}
+            effects, notes = _validate(model, pattern, backgrounds, plain, columns, options, rows)
             for note in notes:
                 log.warning("%s, %s: %s", pattern.target, pattern.name, note)
             yield effects, notes
@@ -141,15 +150,18 @@ def _validate(
     model: nn.Module,
     pattern: Pattern,
     backgrounds: Backgrounds,
-    plain: Float[np.ndarray, " b"],
-    column: int,
+    plain: Float[np.ndarray, "b t"],
+    columns: dict[str, int],
     options: ValidateOptions,
     rows: int,
 ) -> tuple[list[Effect], list[str]]:
-    """Every dose of one pattern; a larger dose has the same copies as a smaller one, and more."""
+    """Every dose of one pattern; a larger dose has the same copies as a smaller one, and more.
+
+    ``columns`` are the outputs to look at by name, the pattern's own first; the others are told for one dose.
+    """
     ppm, most = trimmed(pattern).ppm, max(options.copies)
     planting = draw_planting(ppm, backgrounds, most, stream(options.seed, "planting", pattern.target, pattern.name))
-    notes, effects = [], []
+    notes, effects, elsewhere = [], [], []
     if planting.likeness > NO_CONTROL:
         notes.append("its columns are much the same in any order, so the control says little")
     for copies in sorted(options.copies):
@@ -160,12 +172,25 @@ def _validate(
             notes.append(f"{short} and were left out" if kept else f"{short}, so there is no effect of {copies} copies")
             if not kept:
                 continue
+        some = list(columns.values())
         changes = [
-            _predict(model, planted, [column], rows)[:, 0] - plain[room]
+            _predict(model, planted, some, rows) - plain[room][:, some]
             for planted in _planted(backgrounds, planting, room, copies)
         ]
-        effects.append(_effect(pattern, copies, *changes, seed=options.seed))
-    return effects, notes
+        first, *more = (
+            _effect(as_seen_by(name, pattern), copies, *(change[:, i] for change in changes), seed=options.seed)
+            for i, name in enumerate(columns)
+        )
+        effects.append(first)
+        elsewhere = elsewhere or more
+    return effects + elsewhere, notes
+
+
+def as_seen_by(target: str, pattern: Pattern) -> Pattern:
+    """The pattern under the name that tables of a target give it: that of another starts with its target."""
+    if target == pattern.target:
+        return pattern
+    return replace(pattern, target=target, name=f"{pattern.target}/{pattern.name}")
 
 
 def _planted(backgrounds: Backgrounds, planting: Planting, room: np.ndarray, copies: int) -> Iterator[np.ndarray]:

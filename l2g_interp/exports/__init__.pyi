@@ -1,5 +1,8 @@
 from .arrays import write_chrombpnet_h5 as write_chrombpnet_h5
 from .arrays import write_modisco_npz as write_modisco_npz
+from .finemo import FinemoHit as FinemoHit
+from .finemo import write_finemo_hits as write_finemo_hits
+from .finemo import write_regions_bed as write_regions_bed
 from .formats import FORMATS as FORMATS
 from .formats import Request as Request
 from .formats import export as export
@@ -9,6 +12,7 @@ from .genome import write_hits_bed as write_hits_bed
 from .genome import write_seqlets_bed as write_seqlets_bed
 from .motif_files import write_logos as write_logos
 from .motif_files import write_meme as write_meme
+from .tables import PairRow as PairRow
 from .tables import PatternRow as PatternRow
 from .tables import SequenceRow as SequenceRow
 from .tables import pair_rows as pair_rows

@@ -55,23 +55,11 @@ class Request:
         check_targets([self.target] if self.target else [], known, str(self.source()))
         return [self.target] if self.target else known
 
-    def one_target(self) -> str:
-        found = self.targets()
-        if len(found) > 1:
-            raise InputError(f"--format {self.kind} holds one target; give --target, one of {', '.join(found)}")
-        return found[0]
-
     def patterns(self) -> tuple[list[Pattern], list[Match]]:
         """The patterns to export, and the matches that name them."""
-        from l2g_interp.records.tables import read_table
-        from l2g_interp.records.types import Match, check_targets
-        from l2g_interp.run_folder import MATCHES, read_all_patterns
+        from l2g_interp.records.types import check_targets
 
-        if self.run is None:
-            raise InputError(
-                f"--format {self.kind} exports motifs: give --run, the folder of 'l2g-interp run' or 'motifs'"
-            )
-        found = read_all_patterns(self.run)
+        found, matches = self.all_patterns()
         check_targets([self.target] if self.target else [], list(found), str(self.run))
         chosen = [p for target, mine in found.items() for p in mine if self.target in (None, target)]
         if self.pattern is not None:
@@ -79,8 +67,20 @@ class Request:
             chosen = [p for p in chosen if p.name == self.pattern]
             if not chosen:
                 raise InputError(f"{self.run}: no pattern {self.pattern!r}; it has {', '.join(known) or 'none'}")
+        return chosen, matches
+
+    def all_patterns(self) -> tuple[dict[str, list[Pattern]], list[Match]]:
+        """The patterns of the run by target, and the matches that name them."""
+        from l2g_interp.records.tables import read_table
+        from l2g_interp.records.types import Match
+        from l2g_interp.run_folder import MATCHES, read_all_patterns
+
+        if self.run is None:
+            raise InputError(
+                f"--format {self.kind} exports motifs: give --run, the folder of 'l2g-interp run' or 'motifs'"
+            )
         table = self.run / MATCHES
-        return chosen, read_table(table, Match, "l2g-interp match") if table.exists() else []
+        return read_all_patterns(self.run), read_table(table, Match, "l2g-interp match") if table.exists() else []
 
     def evidence(self) -> Evidence:
         """Effects and hits of the run's motifs, as far as they are known."""
@@ -144,52 +144,97 @@ def export_files(request: Request, output: Path, overwrite: bool = False) -> lis
     if request.kind not in FOLDERS:
         with claim(writable_file(output), request.identity(), [output], overwrite=overwrite) as claimed:
             return claimed.files if claimed.finished else export(request, output)
-    with TemporaryDirectory(dir=writable_folder(output), prefix=".export-") as scratch:
-        files = {made: output / made.relative_to(scratch) for made in export(request, Path(scratch))}
+    single = one_file(request.kind, output)
+    home = writable_file(output).parent if single else writable_folder(output)
+    with TemporaryDirectory(dir=home, prefix=".export-") as scratch:
+        wanted = Path(scratch) / output.name if single else Path(scratch)
+        files = {made: home / made.relative_to(scratch) for made in export(request, wanted)}
         new = {made: place for made, place in files.items() if not _same(made, place)}
-        with claim(output, request.identity(), list(new.values()), overwrite=overwrite) as claimed:
+        claims = [*new.values(), *([output] if single and output not in new.values() else [])]
+        with claim(output, request.identity(), claims, overwrite=overwrite) as claimed:
             for made, place in new.items() if not claimed.finished else ():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(place)
     return list(files.values())
 
 
+def one_file(kind: str, output: Path) -> bool:
+    """Whether ``output`` names the file of one target, not a folder for the files of all."""
+    return kind in ENDINGS and output.suffix == ENDINGS[kind]
+
+
 def _same(first: Path, second: Path) -> bool:
     return second.is_file() and filecmp.cmp(first, second, shallow=False)
 
 
+def _files(request: Request, output: Path, stem: str = "") -> dict[str, Path]:
+    """The file of each target: ``STEM.TARGET.h5`` in the folder, or ``output`` itself if it names a file."""
+    from l2g_interp.records.types import safe_name
+
+    targets, ending = request.targets(), ENDINGS[request.kind]
+    if one_file(request.kind, output):
+        if len(targets) > 1:
+            raise InputError(
+                f"{output.name}: a file of --format {request.kind} holds one target; give a folder for all, or "
+                f"--target, one of {', '.join(targets)}"
+            )
+        return {targets[0]: writable_file(output)}
+    return {target: writable_folder(output) / f"{stem}.{safe_name(target)}{ending}" for target in targets}
+
+
 def _npz(request: Request, output: Path) -> list[Path]:
-    """The pair that 'modisco motifs' takes."""
+    """The arrays that 'modisco motifs' takes: one_hot.npz, hypothetical.TARGET.npz."""
     from l2g_interp.exports.arrays import write_modisco_npz
     from l2g_interp.records.attributions_file import read_attributions
 
-    target = request.one_target()
-    return list(write_modisco_npz(read_attributions(request.source(), [target]), target, writable_folder(output)))
+    folder, source = writable_folder(output), request.source()
+    pairs = [write_modisco_npz(read_attributions(source, [target]), target, folder) for target in request.targets()]
+    return list(dict.fromkeys(path for pair in pairs for path in pair))
 
 
 def _chrombpnet(request: Request, output: Path) -> list[Path]:
-    """HDF5 that chrombpnet's tools and Fi-NeMo read."""
+    """For chrombpnet's tools and Fi-NeMo: contributions.TARGET.h5 (or one file .h5), regions.bed."""
     from l2g_interp.exports.arrays import write_chrombpnet_h5
-    from l2g_interp.records.attributions_file import read_attributions
+    from l2g_interp.exports.finemo import write_regions_bed
+    from l2g_interp.records.attributions_file import read_attributions, read_overview
 
-    target = request.one_target()
-    write_chrombpnet_h5(read_attributions(request.source(), [target]), target, writable_file(output))
-    return [output]
+    files, source = _files(request, output, "contributions"), request.source()
+    for target, path in files.items():
+        write_chrombpnet_h5(read_attributions(source, [target]), target, path)
+    overview, width = read_overview(source), read_attributions(source, rows=[]).one_hot.shape[2]
+    if overview.coordinates is None:
+        return list(files.values())
+    bed = output.with_suffix(".regions.bed") if one_file(request.kind, output) else output / "regions.bed"
+    write_regions_bed(overview.ids, overview.coordinates, width, bed)
+    return [*files.values(), bed]
+
+
+def _finemo(request: Request, output: Path) -> list[Path]:
+    """The hits in the columns of Fi-NeMo's hits.tsv: hits.TARGET.tsv (or one file .tsv)."""
+    from l2g_interp.exports.finemo import write_finemo_hits
+    from l2g_interp.records.attributions_file import read_overview
+
+    patterns = [p for mine in request.all_patterns()[0].values() for p in mine]
+    files, hits = _files(request, output, "hits"), request.evidence()["hits"]
+    if not hits:
+        raise InputError(f"{request.run}: no hits of these motifs; call them with 'l2g-interp hits'")
+    coordinates = read_overview(request.source()).coordinates
+    for target, path in files.items():
+        write_finemo_hits([hit for hit in hits if hit.target == target], patterns, coordinates, path)
+    return list(files.values())
 
 
 def _bigwig(request: Request, output: Path) -> list[Path]:
     """Contribution of every base, for IGV and UCSC: contributions.TARGET.bw."""
     from l2g_interp.exports.genome import chrom_sizes, coordinates_of, write_bigwig
     from l2g_interp.records.attributions_file import read_overview
-    from l2g_interp.records.types import safe_name
 
-    targets = request.targets()
     coordinates_of(read_overview(request.source()), request.source())  # fail first: without coordinates no option helps
     sizes = chrom_sizes(request.genome, request.sizes)
-    paths = [writable_folder(output) / f"contributions.{safe_name(target)}.bw" for target in targets]
-    for target, path in zip(targets, paths, strict=True):
+    files = _files(request, output, "contributions")
+    for target, path in files.items():
         write_bigwig(request.source(), target, path, sizes)
-    return paths
+    return list(files.values())
 
 
 def _bed(request: Request, output: Path) -> list[Path]:
@@ -209,7 +254,7 @@ def _meme(request: Request, output: Path) -> list[Path]:
 
 
 def _tables(request: Request, output: Path) -> list[Path]:
-    """Tables sequences.tsv, patterns.tsv (with effects and hits) and pairs.tsv."""
+    """Tables sequences.tsv, patterns.tsv (with effects, hits and links) and pairs.tsv."""
     from l2g_interp.exports.tables import write_tables
 
     targets = [request.target] if request.target else []
@@ -229,10 +274,12 @@ def _logos(request: Request, output: Path) -> list[Path]:
 FORMATS: dict[str, Callable[[Request, Path], list[Path]]] = {
     "npz": _npz,
     "chrombpnet": _chrombpnet,
+    "finemo": _finemo,
     "bigwig": _bigwig,
     "bed": _bed,
     "meme": _meme,
     "tables": _tables,
     "logos": _logos,
 }
-FOLDERS = frozenset({"npz", "bigwig", "tables", "logos"})  # --output names a folder; for the others, a file
+FOLDERS = frozenset(FORMATS) - {"bed", "meme"}  # --output names a folder; for the others, a file
+ENDINGS = {"chrombpnet": ".h5", "finemo": ".tsv", "bigwig": ".bw"}  # one file per target; --output may name one, too

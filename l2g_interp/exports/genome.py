@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,16 +17,29 @@ from jaxtyping import Float, Int
 from l2g_core.dna import Interval, chromosome_sizes, open_text
 from l2g_core.errors import InputError, missing_extra
 from l2g_core.runs.files import atomic_write
-from l2g_interp.exports.names import Ranked, identifier, label
+from l2g_interp.exports.names import Ranked, identifier, label, one_word
 from l2g_interp.motifs.matrices import trimmed
 from l2g_interp.motifs.naming import ranked_matches
 from l2g_interp.records.attributions_file import read_attributions, read_overview
+from l2g_interp.records.tables import DIGITS
 from l2g_interp.records.types import Hit, Match, Overview, Pattern, check_targets
 
 log = logging.getLogger(__name__)
 BLOCK = 512  # rows of attributions in memory at a time
 COLORS = {"+": "26,95,180", "-": "198,40,40"}  # of seqlets that raise and that lower the prediction
-HIT_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "similarity", "contribution", "seqlet", "id")
+HIT_COLUMNS = (
+    "chrom",
+    "start",
+    "end",
+    "name",
+    "score",
+    "strand",
+    "similarity",
+    "contribution",
+    "seqlet",
+    "id",
+    "motif",
+)
 NO_COORDINATES = "attribute intervals of a genome ('l2g-interp attribute --bed ... --genome ...') to have them"
 
 
@@ -104,7 +116,7 @@ def write_seqlets_bed(
     if overview.coordinates is None:
         log.warning("%s: no genome coordinates, so the BED is in those of the sequences; %s", path, NO_COORDINATES)
     places = overview.coordinates or [
-        Interval(_one_word(name), 0, int(n)) for name, n in zip(overview.ids, overview.lengths, strict=True)
+        Interval(one_word(name), 0, int(n)) for name, n in zip(overview.ids, overview.lengths, strict=True)
     ]
     ranked = ranked_matches(matches)
     rows = sorted(row for pattern in patterns for row in _bed_rows(pattern, ranked, places, overview.lengths))
@@ -116,6 +128,8 @@ def write_seqlets_bed(
 def write_hits_bed(hits: Iterable[Hit], coordinates: Sequence[Interval] | None, path: str | Path) -> None:
     """Write hits as BED6 with further columns (`HIT_COLUMNS`), sorted; the score is the similarity times 1000.
 
+    ``name`` is the target and the pattern; ``motif``, the last column, what people call it, ``.`` where it has no name.
+
     Parameters
     ----------
     hits
@@ -125,7 +139,7 @@ def write_hits_bed(hits: Iterable[Hit], coordinates: Sequence[Interval] | None, 
     path
         The BED file to write.
     """
-    rows = sorted(_hit_row(h, coordinates[h.row] if coordinates else Interval(_one_word(h.id), 0, 0)) for h in hits)
+    rows = sorted(_hit_row(h, coordinates[h.row] if coordinates else Interval(one_word(h.id), 0, 0)) for h in hits)
     with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
         handle.write("#" + "\t".join(HIT_COLUMNS) + "\n")
         csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None).writerows(rows)
@@ -233,12 +247,17 @@ def _bed_rows(
 
 def _hit_row(hit: Hit, sequence: Interval) -> tuple:
     place = sequence.part(hit.start, hit.end, hit.strand)
-    name = _one_word(f"{hit.target}/{hit.pattern}")
+    name = one_word(f"{hit.target}/{hit.pattern}")
     score = round(1000 * min(max(hit.similarity, 0.0), 1.0))
-    numbers = f"{hit.similarity:.4f}", f"{hit.contribution:.6g}", hit.seqlet
-    return place.chrom, place.start, place.end, name, score, place.strand, *numbers, _one_word(hit.id)
-
-
-def _one_word(name: str) -> str:
-    """A name without white space or control characters: BED parsers split at them."""
-    return re.sub(r"[\s\x00-\x1f\x7f]", "_", name)
+    numbers = f"{hit.similarity:.4f}", f"{hit.contribution:.{DIGITS}g}", hit.seqlet
+    return (
+        place.chrom,
+        place.start,
+        place.end,
+        name,
+        score,
+        place.strand,
+        *numbers,
+        one_word(hit.id),
+        one_word(hit.name) or ".",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
 from l2g_interp.drawing.logo import draw_logo, logo_svg, value_range
-from l2g_interp.exports.names import identifier, label
+from l2g_interp.exports.names import Ranked, file_stem, identifier, label
 from l2g_interp.motifs.matrices import consensus, information_logo, normalised, reverse_complement, trimmed
 from l2g_interp.motifs.naming import best_name, ranked_matches
 from l2g_interp.records.tables import write_table
@@ -32,7 +33,7 @@ DPI = 200
 
 @dataclass(frozen=True)
 class LogoFile:
-    """A row of ``logos.tsv``: which picture shows what. Only this table has names; files are numbered."""
+    """A row of ``logos.tsv``: which picture shows what, with the names as they are written."""
 
     file: str
     target: str
@@ -71,7 +72,8 @@ def write_logos(patterns: Sequence[Pattern], matches: Iterable[Match], folder: s
     """Write every logo of every pattern as SVG and PNG, and ``logos.tsv``, which says what they show.
 
     Kinds: ``cwm`` (contributions), ``cwm_reverse`` (of the other strand), ``hcwm`` (hypothetical contributions) and
-    ``bits`` (base frequencies), all trimmed. Files are numbered: names read from files never become paths.
+    ``bits`` (base frequencies), all trimmed. A file is called by target, name and pattern, such as
+    ``dev.AP-1_kay.pos_patterns.pattern_0.cwm.svg``, with every letter that could make a path replaced.
 
     Parameters
     ----------
@@ -88,10 +90,8 @@ def write_logos(patterns: Sequence[Pattern], matches: Iterable[Match], folder: s
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     ranked = ranked_matches(matches)
-    targets = list(dict.fromkeys(pattern.target for pattern in patterns))
     rows, paths = [], []
-    for number, pattern in enumerate(patterns):
-        stem = f"target_{targets.index(pattern.target)}.motif_{number}"
+    for pattern, stem in zip(patterns, _stems(patterns, ranked), strict=True):
         name = best_name(pattern, ranked.get((pattern.target, pattern.name), []))
         for kind, heights in _logos(trimmed(pattern)):
             for path in _write_logo(folder / f"{stem}.{kind}", heights, f"{kind} of {consensus(trimmed(pattern).ppm)}"):
@@ -99,6 +99,17 @@ def write_logos(patterns: Sequence[Pattern], matches: Iterable[Match], folder: s
                 rows.append(LogoFile(path.name, pattern.target, pattern.name, name, kind))
     write_table(folder / "logos.tsv", rows, LogoFile)
     return [*paths, folder / "logos.tsv"]
+
+
+def _stems(patterns: Iterable[Pattern], ranked: Ranked) -> list[str]:
+    """A file name for every pattern; numbered where two differ in case only, which some disks take for the same."""
+    seen: Counter[str] = Counter()
+    stems = []
+    for stem in (file_stem(pattern, ranked) for pattern in patterns):
+        seen[stem.lower()] += 1
+        number = seen[stem.lower()]
+        stems.append(stem if number == 1 else f"{stem}~{number}")
+    return stems
 
 
 def _meme(pattern: Pattern, alternative: str) -> str:

@@ -17,13 +17,31 @@ Ranked = Mapping[tuple[str, str], Sequence[Match]]
 
 def identifier(pattern: Pattern) -> str:
     """``dev.pos_patterns.pattern_0``: one ASCII word, unique to the pattern."""
-    target = safe_name(pattern.target).replace(" ", "%20")
-    if len(target) > LONGEST:
-        target = f"{target[:LONGEST]}~{zlib.crc32(pattern.target.encode('utf-8', 'replace')):08x}"
-    return f"{target}.{quote(pattern.name, safe='')}"
+    return f"{_short(pattern.target)}.{quote(pattern.name, safe='')}"
+
+
+def file_stem(pattern: Pattern, ranked: Ranked) -> str:
+    """``dev.AP-1_kay.pos_patterns.pattern_0``: target, what the pattern is called if anything, and the pattern.
+
+    Plain ASCII without a path separator, unique to the pattern.
+    """
+    target, name = _short(pattern.target), _short(pattern.name).replace("%2E", ".")
+    called_as = re.sub(r"[^A-Za-z0-9-]+", "_", label(pattern, ranked)).strip("_")
+    return ".".join(filter(None, (target, called_as, name)))
+
+
+def one_word(name: str) -> str:
+    """A name without white space or control characters: BED parsers split at them."""
+    return re.sub(r"[\s\x00-\x1f\x7f]", "_", name)
 
 
 def label(pattern: Pattern, ranked: Ranked) -> str:
     """What the pattern is called, as one ASCII word such as ``GATA_(srp)``; empty where it has no name."""
     match = naming_match(ranked.get((pattern.target, pattern.name), []))
     return "" if match is None else re.sub(r"[^A-Za-z0-9.()/+:-]+", "_", called(match))[:LONGEST].strip("_")
+
+
+def _short(name: str) -> str:
+    """A name in ASCII letters, cut with a hash at the end where it is long; ``.`` is quoted, too."""
+    safe = safe_name(name).replace(" ", "%20")
+    return safe if len(safe) <= LONGEST else f"{safe[:LONGEST]}~{zlib.crc32(name.encode('utf-8', 'replace')):08x}"

@@ -14,6 +14,7 @@ from l2g_interp.motifs.naming import best_name, ranked_matches, reason
 from l2g_interp.records.attributions_file import read_overview
 from l2g_interp.records.tables import by_pattern, write_table
 from l2g_interp.records.types import Effect, Hit, Match, Pattern, Seqlets, check_targets, completeness_error
+from motif_db.links import links
 
 SEQUENCES, PATTERNS, PAIRS = "sequences.tsv", "patterns.tsv", "pairs.tsv"
 OF_EFFECT = ("effect", "effect_low", "effect_high", "control", "excess", "excess_low", "excess_high")
@@ -44,6 +45,7 @@ class PatternRow:
 
     ``contribution`` is the sum of the trimmed CWM, ``q_value`` 1 where there is no match. What one planted copy does
     (`l2g_interp.records.types.Effect`) is NaN, and the number of hits -1, where it is not known.
+    ``links``: addresses of the gene and of the motif on the web, with spaces between them.
     """
 
     target: str
@@ -69,6 +71,15 @@ class PatternRow:
     excess_high: float = NAN
     n_hits: int = -1
     n_sequences_hit: int = -1
+    links: str = ""
+
+
+@dataclass(frozen=True)
+class PairRow(CoOccurrence):
+    """A row of ``pairs.tsv``, with what people call the two patterns."""
+
+    first_name: str = ""
+    second_name: str = ""
 
 
 def sequence_rows(attributions: str | Path, targets: Sequence[str] = ()) -> list[SequenceRow]:
@@ -138,7 +149,9 @@ def pattern_rows(
     return rows
 
 
-def pair_rows(patterns: Iterable[Pattern], n: int, hits: Sequence[Hit] = ()) -> list[CoOccurrence]:
+def pair_rows(
+    patterns: Iterable[Pattern], n: int, hits: Sequence[Hit] = (), matches: Iterable[Match] = ()
+) -> list[PairRow]:
     """How often every two motifs of a target occur together among ``n`` sequences.
 
     Parameters
@@ -149,18 +162,28 @@ def pair_rows(patterns: Iterable[Pattern], n: int, hits: Sequence[Hit] = ()) -> 
         Sequences in all.
     hits
         Where the motifs occur; without any, their seqlets are counted.
+    matches
+        What names the patterns.
 
     Returns
     -------
-    list of CoOccurrence
-        Target by target, pairs furthest above chance first.
+    list of PairRow
+        Target by target, pairs furthest from chance first.
     """
-    called = by_pattern(hits)
+    called, ranked = by_pattern(hits), ranked_matches(matches)
     places: dict[str, dict[str, Seqlets]] = {}
+    names = {}
     for pattern in patterns:
-        mine = called.get((pattern.target, pattern.name), []) if hits else None
+        key = (pattern.target, pattern.name)
+        names[key] = best_name(pattern, ranked.get(key, []))
+        mine = called.get(key, []) if hits else None
         places.setdefault(pattern.target, {})[pattern.name] = occurrences(pattern, mine)
-    return [row for target, of_target in places.items() for row in co_occurrences(target, of_target, n)]
+    of_hits = bool(hits)
+    rows = [row for target, mine in places.items() for row in co_occurrences(target, mine, n, of_hits=of_hits)]
+    return [
+        PairRow(**vars(row), first_name=names[row.target, row.first], second_name=names[row.target, row.second])
+        for row in rows
+    ]
 
 
 def write_tables(
@@ -197,13 +220,13 @@ def write_tables(
     InputError
         The attributions cannot be read or lack a target.
     """
-    patterns = list(patterns)
+    patterns, matches = list(patterns), list(matches)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder / SEQUENCES, sequence_rows(attributions, targets), SequenceRow)
     write_table(folder / PATTERNS, pattern_rows(patterns, matches, effects, hits), PatternRow)
     n = len(read_overview(attributions).ids)
-    write_table(folder / PAIRS, pair_rows(patterns, n, hits), CoOccurrence)
+    write_table(folder / PAIRS, pair_rows(patterns, n, hits, matches), PairRow)
     return [folder / SEQUENCES, folder / PATTERNS, folder / PAIRS]
 
 
@@ -225,4 +248,5 @@ def _pattern_row(pattern: Pattern, ranked: Sequence[Match]) -> PatternRow:
         best.family if best else "",
         best.flybase if best else "",
         reason(ranked),
+        links=" ".join(links(best.motif_id, best.flybase).values()) if best else "",
     )

@@ -1,4 +1,4 @@
-"""Which motifs of a target occur together in a sequence more often than by chance, and how far apart they lie."""
+"""Which motifs of a target occur together in a sequence more or less often than by chance, and how far apart."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ MOST_PATTERNS = 60  # those with the most seqlets: the number of pairs grows qua
 class CoOccurrence:
     """Two patterns of a target: observed and expected sequences with both; a row of ``pairs.tsv``.
 
-    ``q_value``: hypergeometric test for more than expected, Benjamini-Hochberg over the pairs of the target. Fewer than
-    expected is not tested: without hits, TF-MoDISco's seqlets of about 40 bp are counted, and two motifs in one such
-    stretch count for neither, so motifs that are planted independently look exclusive (see the demo).
-    ``distance``: median centre to centre (bp), NaN where they never meet.
+    ``q_value``: hypergeometric test, Benjamini-Hochberg over the pairs of the target. Hits are tested for more and for
+    fewer than expected (twice the smaller tail). Seqlets only for more: TF-MoDISco's are about 40 bp, and two motifs in
+    one such stretch count for neither, so motifs that are planted independently look exclusive (see the demo).
+    ``distance``: median centre to centre (bp), NaN where they never meet. ``direction``: ``more`` or ``fewer`` than
+    expected, whatever the q-value.
     """
 
     target: str
@@ -34,18 +35,23 @@ class CoOccurrence:
     expected: float
     q_value: float
     distance: float
+    direction: str = ""
 
 
 def occurrences(pattern: Pattern, hits: Sequence[Hit] | None) -> Seqlets:
-    """Where the pattern occurs: its hits, or, if hits were not called (None), the trimmed stretches of its seqlets."""
+    """Where the pattern occurs: its hits of tier 1, or the trimmed stretches of its seqlets if hits were not called.
+
+    A hit of tier 2 only resembles the motif: it is no evidence that the motif is there.
+    """
     if hits is None:
         return trimmed(pattern).seqlets
-    rows, starts, ends = (np.array([getattr(h, key) for h in hits], dtype=int) for key in ("row", "start", "end"))
-    return Seqlets(rows, starts, ends, np.array([h.strand == "-" for h in hits], dtype=bool))
+    sure = [hit for hit in hits if hit.tier == 1]
+    rows, starts, ends = (np.array([getattr(h, key) for h in sure], dtype=int) for key in ("row", "start", "end"))
+    return Seqlets(rows, starts, ends, np.array([h.strand == "-" for h in sure], dtype=bool))
 
 
-def co_occurrences(target: str, places: dict[str, Seqlets], n: int) -> list[CoOccurrence]:
-    """Every pair of patterns of one target, those furthest above chance first.
+def co_occurrences(target: str, places: dict[str, Seqlets], n: int, *, of_hits: bool = False) -> list[CoOccurrence]:
+    """Every pair of patterns of one target, those furthest from chance first.
 
     Parameters
     ----------
@@ -53,16 +59,19 @@ def co_occurrences(target: str, places: dict[str, Seqlets], n: int) -> list[CoOc
         Where each pattern occurs, by its name; the number of pairs grows quadratically (see `MOST_PATTERNS`).
     n
         Sequences in all.
+    of_hits
+        The places are hits, not seqlets, so fewer than expected means something (see `CoOccurrence`).
     """
     names, where = list(places), [np.unique(s.example) for s in places.values()]
     both = list(combinations(range(len(names)), 2))
     counts = np.array([len(np.intersect1d(where[i], where[j], assume_unique=True)) for i, j in both], dtype=int)
     sizes = np.array([(len(where[i]), len(where[j])) for i, j in both], dtype=int).reshape(-1, 2)
-    q_values = adjusted(chance(counts, sizes, n))
+    q_values = adjusted(chance(counts, sizes, n, two_sided=of_hits))
     found = []
     for k in np.lexsort((-counts, q_values)).tolist():
         first, second = (names[i] for i in both[k])
         apart = distances(places[first], places[second])
+        expected = float(sizes[k].prod()) / max(1, n)
         row = CoOccurrence(
             target=target,
             first=first,
@@ -70,16 +79,22 @@ def co_occurrences(target: str, places: dict[str, Seqlets], n: int) -> list[CoOc
             with_first=int(sizes[k, 0]),
             with_second=int(sizes[k, 1]),
             together=int(counts[k]),
-            expected=float(sizes[k].prod()) / max(1, n),
+            expected=expected,
             q_value=float(q_values[k]),
             distance=float(np.median(np.abs(apart))) if len(apart) else float("nan"),
+            direction="fewer" if counts[k] < expected else "more",
         )
         found.append(row)
     return found
 
 
-def chance(together: Int[np.ndarray, " k"], sizes: Int[np.ndarray, "k 2"], n: int) -> Float[np.ndarray, " k"]:
-    """P-values of sharing at least this many of ``n`` sequences, given how many have each motif (hypergeometric)."""
+def chance(
+    together: Int[np.ndarray, " k"], sizes: Int[np.ndarray, "k 2"], n: int, *, two_sided: bool = False
+) -> Float[np.ndarray, " k"]:
+    """P-values of sharing this many of ``n`` sequences, given how many have each motif (hypergeometric).
+
+    Of sharing at least this many, or, ``two_sided``, twice the smaller of that and of sharing at most this many.
+    """
     from scipy.special import gammaln  # importing scipy.stats would take longer than writing the report
 
     def log_choose(total: np.ndarray | int, part: np.ndarray) -> np.ndarray:
@@ -91,7 +106,8 @@ def chance(together: Int[np.ndarray, " k"], sizes: Int[np.ndarray, "k 2"], n: in
         logs = log_choose(one, counts) + log_choose(n - one, other - counts)
         share = np.exp(logs - logs.max())
         share /= share.sum()
-        p_values[i] = min(1.0, float(share[counts >= shared].sum()))
+        at_least, at_most = float(share[counts >= shared].sum()), float(share[counts <= shared].sum())
+        p_values[i] = min(1.0, 2 * min(at_least, at_most) if two_sided else at_least)
     return p_values
 
 

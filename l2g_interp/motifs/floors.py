@@ -21,7 +21,7 @@ from l2g_interp.records.types import Pattern, Seqlets
 
 LOWEST = 0.5  # likeness below which nothing is called
 GRID = np.arange(0.6, 0.951, 0.01)  # floors that a pattern may have
-PRICE = 2.0  # own seqlets that a pattern may lose to keep one of another from being taken
+PRICE = 0.7  # own seqlets that a pattern may lose to keep one of another, which has its own motif, from being taken
 OF_DATABASE = 0.8  # floor of a database's motif: no seqlets speak for it
 TAKEN = 0.03  # share of any pattern's seqlets that a database's motif may take; its floor is raised to keep to that
 FEW = 50  # seqlets; fewer say nothing about a share
@@ -132,8 +132,9 @@ def _wrong(sites: Sequence[Sites], foreign: Sequence[np.ndarray], first: np.ndar
 
 
 def _kin(library: Sequence[Entry], i: int) -> Bool[np.ndarray, " entries"]:
-    """Which are of the family of one, or read like it: they cannot be wrong about its sites."""
+    """Which cannot be wrong about the sites of one: those of its family, and what reads like it if one has no name."""
     entry = library[i]
     alike = aligned_cosines(entry.centred, [other.centred for other in library]) >= KIN
+    unnamed = np.array([not (entry.name and other.name) for other in library])
     mine = family_keys(entry.name, entry.family)
-    return alike | np.array([bool(mine & family_keys(other.name, other.family)) for other in library])
+    return (alike & unnamed) | np.array([bool(mine & family_keys(other.name, other.family)) for other in library])

@@ -90,14 +90,14 @@ def vote(matches: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> list[Match]:
     Returns
     -------
     list of Match
-        The best member of the winning family, then the others as they came, with their new ranks. The order is that
-        of the p-values where no match is significant.
+        The best member of the winning family (one that is expressed, if any is), then the others as they came, with
+        their new ranks. The order is that of the p-values where no match is significant.
     """
     scores = family_scores(matches, max_q)
     if scores:
         winner = max(scores, key=lambda key: scores[key])
         able = [m for m in matches if significant(m, max_q) and winner in _keys(m)]
-        first = max(able, key=lambda match: match.likeness)
+        first = max(able, key=lambda match: (match.expressed != "no", match.likeness))
         matches = [first, *(match for match in matches if match is not first)]
     return [replace(match, rank=rank) for rank, match in enumerate(matches, start=1)]
 
@@ -169,6 +169,8 @@ def reason(ranked: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> str:
         said += f", likeness {best.likeness:.2f}"
     if agreeing:
         said += f"; {agreeing} more significant match{'es' * (agreeing > 1)} of the family {best.family or best.label}"
+    if best.expressed == "no":
+        said += "; none of its genes is expressed"
     if ties := near_ties(ranked, max_q):
         said += f"; near tie with {' and '.join(f'{called(m)} ({m.likeness:.2f})' for m in ties)}"
     return said

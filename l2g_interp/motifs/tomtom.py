@@ -15,7 +15,7 @@ least the fraction of them that do.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from l2g_interp.motifs.naming import best_matches as best_matches
 from l2g_interp.motifs.naming import reason, vote
 from l2g_interp.motifs.naming import significant as significant
 from l2g_interp.records.types import Match, Pattern
+from motif_db.expression import expressed
 from motif_db.motif import Motif
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,13 @@ class Comparison:
     reverse: Int[np.ndarray, "patterns motifs"]
 
 
-def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matches: int = 5) -> list[Match]:
+def match_motifs(
+    patterns: Sequence[Pattern],
+    motifs: Sequence[Motif],
+    *,
+    n_matches: int = 5,
+    genes: Collection[str] | None = None,
+) -> list[Match]:
     """The motifs that resemble each pattern most, significant or not (see `naming.significant`).
 
     The first is the one that names the pattern (`naming.vote`), the others follow by p-value.
@@ -68,6 +75,9 @@ def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matc
         the result.
     n_matches
         Matches per pattern, as far as there are any.
+    genes
+        Those that are expressed (`motif_db.expression.read_genes`): a pattern is named by a member of its family that
+        is, if any is.
 
     Returns
     -------
@@ -96,7 +106,11 @@ def match_motifs(patterns: Sequence[Pattern], motifs: Sequence[Motif], *, n_matc
         alike = likeness_to(pattern, [motifs[j] for j in able])
         ranked = vote(
             [
-                _match(pattern, motifs[j], rank, comparison, (i, j), left[i], score)
+                replace(
+                    _match(pattern, motifs[j], rank, comparison, (i, j), left[i]),
+                    likeness=score,
+                    expressed=_expressed(motifs[j], genes),
+                )
                 for rank, (j, score) in enumerate(zip(able, alike.tolist(), strict=True), start=1)
             ]
         )
@@ -238,9 +252,7 @@ def label_of(motif: Motif) -> str:
     return motif.label or motif.name or motif.id
 
 
-def _match(
-    pattern: Pattern, motif: Motif, rank: int, comparison: Comparison, at: tuple[int, int], left: int, likeness: float
-) -> Match:
+def _match(pattern: Pattern, motif: Motif, rank: int, comparison: Comparison, at: tuple[int, int], left: int) -> Match:
     return Match(
         target=pattern.target,
         pattern=pattern.name,
@@ -258,5 +270,9 @@ def _match(
         overlap=int(comparison.overlap[at]),
         family=motif.family,
         flybase=motif.flybase,
-        likeness=likeness,
     )
+
+
+def _expressed(motif: Motif, genes: Collection[str] | None) -> str:
+    known = None if genes is None else expressed(motif.symbol, motif.flybase, genes)
+    return "" if known is None else "yes" if known else "no"

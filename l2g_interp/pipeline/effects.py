@@ -6,9 +6,8 @@ Each records in ``run.json`` which motifs its table is about, so that `run_folde
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,18 @@ from l2g_interp.attributions.attribute import prepare
 from l2g_interp.effects.backgrounds import Backgrounds, draw_backgrounds, draw_rows
 from l2g_interp.effects.validate import CONFIDENCE, RESAMPLES, ValidateOptions, validate_in_turn
 from l2g_interp.models import OpenModel, open_model
+from l2g_interp.motifs.naming import names_of
 from l2g_interp.records.attributions_file import read_attributions, read_overview
 from l2g_interp.records.tables import read_table, write_table
 from l2g_interp.records.types import Effect, Pattern, Seqlets
-from l2g_interp.run_folder import attributions_of, evidence_stamp, motifs_sha256, read_all_patterns, record
+from l2g_interp.run_folder import (
+    attributions_of,
+    evidence_stamp,
+    known_matches,
+    motifs_sha256,
+    read_all_patterns,
+    record,
+)
 from motif_db.motif import Motif
 
 log = logging.getLogger(__name__)
@@ -74,13 +81,22 @@ def validate_files(
     patterns = [p for of_target in found.values() for p in of_target]
     path = attributions_of(folder)
     model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
-    content = {"motifs": motifs_sha256(found), "randomised": randomised, **_planted_by(path, model, options)}
+    called = {key: name for key, (name, _) in names_of(known_matches(folder, found)).items()}
+    content = {
+        "motifs": motifs_sha256(found), "names": sorted([*key, name] for key, name in called.items()),
+        "randomised": randomised, **_planted_by(path, model, options),
+    }  # fmt: skip
     with claim(output, Identity("l2g-interp validate", content), [output], overwrite=overwrite) as claimed:
         if claimed.finished:
             return read_table(output, Effect, "l2g-interp validate")
-        in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+        others = [t for t in names if t in read_overview(path).by_target]
+        in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, others, shown)
         each = list(zip(patterns, in_turn, strict=True))
-        effects = [effect for _, (of_pattern, _) in each for effect in of_pattern]
+        effects = [
+            replace(effect, name=called.get((pattern.target, pattern.name), ""))
+            for pattern, (of_pattern, _) in each
+            for effect in of_pattern
+        ]
         if patterns and not effects:
             raise InputError(
                 f"{path}: no pattern has room in enough sequences, so nothing was planted; use longer ones"
@@ -143,7 +159,7 @@ def plant_files(
         if claimed.finished:
             return read_table(output, Effect, "l2g-interp plant")
         patterns = [_as_pattern(motif, target) for motif in motifs for target in targets]
-        in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, shown)
+        in_turn = validate_in_turn(model.module, names, patterns, backgrounds, options, (), shown)
         effects = [effect for of_pattern, _ in in_turn for effect in of_pattern]
         write_table(output, effects, Effect)
         record(output.parent, "plant", provenance | asdict(options) | {"motifs": called})
@@ -165,22 +181,6 @@ def _as_pattern(motif: Motif, target: str) -> Pattern:
 
 def _called(motif: Motif) -> str:
     return f"{motif.database} {motif.id} {motif.label or motif.name}".strip()
-
-
-def named(motifs: Sequence[Motif], name: str) -> list[Motif]:
-    """The motifs with this id, or with this word in their name or label, ignoring case.
-
-    Raises
-    ------
-    InputError
-        There is none.
-    """
-    word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", re.IGNORECASE)
-    found = [m for m in motifs if name == m.id or word.search(m.name) or word.search(m.label)]
-    if not found:
-        databases = ", ".join(dict.fromkeys(m.database for m in motifs))
-        raise InputError(f"no motif {name!r} in {databases}; give an id, or a word of a name or label")
-    return found
 
 
 def _prepare(

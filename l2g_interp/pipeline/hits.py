@@ -24,6 +24,7 @@ from l2g_interp.records.tables import read_table, write_table
 from l2g_interp.records.types import Explained, Hit, Overview, Pattern, Unexplained
 from l2g_interp.run_folder import (
     EXPLAINED,
+    HITS,
     UNEXPLAINED,
     attributions_of,
     evidence_stamp,
@@ -59,8 +60,8 @@ def hit_files(
     """Find where every motif occurs, and how much of what stands out the named ones hold.
 
     The motifs are the patterns of the run folder and those of the databases that they were compared with
-    ('l2g-interp match'). ``explained.tsv`` and ``unexplained.tsv`` are written beside ``output`` where the attributions
-    have shuffled controls.
+    ('l2g-interp match'). ``explained.tsv`` and ``unexplained.tsv`` are written beside ``output``, after whose name they
+    are called if it is not ``hits.tsv``; they are empty where the attributions have no shuffled controls.
 
     Parameters
     ----------
@@ -88,7 +89,8 @@ def hit_files(
         "attributions": known_sha256(path), "motifs": motifs_sha256(found), "quantile": quantile, "floor": floor,
         "names": sorted([*key, *name] for key, name in names_of(matches).items()), "known_motifs": len(known),
     }  # fmt: skip
-    beside = [output.with_name(name) for name in (EXPLAINED, UNEXPLAINED)]
+    before = "" if output.name == HITS else f"{output.stem}."
+    beside = [output.with_name(before + name) for name in (EXPLAINED, UNEXPLAINED)]
     files = [output, *beside, *([] if bed is None else [bed])]
     with claim(output, Identity("l2g-interp hits", content), files, overwrite=overwrite) as claimed:
         if claimed.finished:

@@ -17,6 +17,7 @@ from l2g_interp.records.tables import read_table, write_table
 from l2g_interp.records.types import Match, Pattern
 from l2g_interp.run_folder import MATCHED, motifs_sha256, read_all_patterns, record
 from motif_db import available, load_database
+from motif_db.expression import read_genes
 
 log = logging.getLogger(__name__)
 CORE_PROMOTER = "core-promoter"
@@ -91,6 +92,7 @@ def match_files(
     *,
     motif_dir: Path | None = None,
     n_matches: int = 5,
+    genes: Path | None = None,
     overwrite: bool = False,
 ) -> list[Match]:
     """Compare the patterns of a run folder with motif databases (TOMTOM), and write the matches to ``output``.
@@ -106,6 +108,8 @@ def match_files(
         Folder with the user's own copies of the databases.
     n_matches
         Matches that are kept per pattern.
+    genes
+        File with the genes that are expressed, as for `motif_db.expression.read_genes`.
     overwrite
         Replace what other settings left (the rule of `l2g_core.runs.identity`).
 
@@ -120,7 +124,11 @@ def match_files(
     patterns = [p for of_target in found.values() for p in of_target]
     opened = [load_database(name, motif_dir=motif_dir) for name in with_core_promoter(databases)]
     used = [database.provenance() for database in opened]
-    content = {"motifs": motifs_sha256(found), "databases": used, "n_matches": n_matches}
+    known = None if genes is None else read_genes(genes)
+    content = {
+        "motifs": motifs_sha256(found), "databases": used, "n_matches": n_matches,
+        "expressed": None if known is None else sorted(known),
+    }  # fmt: skip
     files = [output, output.with_name(MATCHED)]
     with claim(output, Identity("l2g-interp match", content), files, overwrite=overwrite) as claimed:
         if claimed.finished:
@@ -130,13 +138,16 @@ def match_files(
             "comparing %d patterns with %d motifs (the first time on a machine, compiling takes about a minute)",
             len(patterns), len(motifs),
         )  # fmt: skip
-        matches = match_motifs(patterns, motifs, n_matches=n_matches) if patterns else []
+        matches = match_motifs(patterns, motifs, n_matches=n_matches, genes=known) if patterns else []
+        if known and matches and not any(match.expressed == "yes" for match in matches):
+            log.warning("%s: no gene of it belongs to any matched motif; are these symbols or FlyBase ids?", genes)
         write_table(output, matches, Match)
         write_json(output.with_name(MATCHED), [{**vars(motif), "ppm": motif.ppm.round(5).tolist()} for motif in motifs])
         noted = {
             "databases": used,
             "motifs": len(motifs),
             "matches": len(matches),
+            "expressed": None if genes is None else str(genes),
             "named_patterns": len(best_matches(matches)),
             "patterns": len(patterns),
             "motifs_sha256": motifs_sha256(found),

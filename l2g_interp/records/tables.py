@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
@@ -19,15 +21,21 @@ if TYPE_CHECKING:
 
 
 OfPattern = TypeVar("OfPattern", Match, Effect, Hit)
+DIGITS = 4  # significant ones: more than any of these numbers is good for, and still readable
 
 
 def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
-    """Write dataclass rows as TSV with a header, atomically."""
+    """Write dataclass rows as TSV with a header, atomically; fractional numbers with `DIGITS` significant digits."""
     names = [f.name for f in fields(row_type)]
     with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, names, delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([cell(getattr(row, name)) for name in names] for row in rows)
+
+
+def cell(value: Any) -> Any:
+    """A value as tables show it: ``0.1234`` for 0.123412, ``1.2e-05``, ``nan``; whole numbers and text unchanged."""
+    return f"{value:.{DIGITS}g}" if isinstance(value, (float, np.floating)) else value
 
 
 def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]:

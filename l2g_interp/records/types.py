@@ -181,7 +181,8 @@ class Match:
     trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search. ``family``
     and ``flybase`` are empty where unknown; ``reason`` says why a pattern's first match names it or does not.
     ``likeness``: cosine of the pattern's hypothetical contributions, less their mean over the bases, with the motif's
-    log-odds, best aligned. Rank 1 is the match that won the vote (`l2g_interp.motifs.naming.vote`).
+    log-odds, best aligned. Rank 1 is the match that won the vote (`l2g_interp.motifs.naming.vote`). ``expressed``:
+    ``yes`` or ``no`` where the user said which genes are and the motif's are known.
     """
 
     target: str
@@ -202,6 +203,7 @@ class Match:
     flybase: str = ""
     reason: str = ""
     likeness: float = float("nan")
+    expressed: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,8 @@ class Effect:
 
     ``effect``: mean change of the prediction, in the units of the output, with ``copies`` copies; ``control``: the
     same with the columns of the pattern shuffled; ``excess``: mean of their paired difference. ``low`` and ``high``
-    are the ends of 95 % bootstrap intervals over the backgrounds.
+    are the ends of 95 % bootstrap intervals over the backgrounds. ``pattern`` of another target starts with that
+    (``dev/pos_patterns.pattern_0``); ``name`` is what people call it, empty where it has no name.
     """
 
     target: str
@@ -227,6 +230,7 @@ class Effect:
     excess: float
     excess_low: float
     excess_high: float
+    name: str = ""
 
 
 @dataclass(frozen=True)

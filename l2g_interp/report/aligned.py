@@ -19,6 +19,7 @@ from l2g_interp.motifs.matrices import information_logo, place
 from l2g_interp.motifs.naming import plain_name
 from l2g_interp.records.types import Match, Pattern
 from l2g_interp.report.context import Context
+from l2g_interp.report.links import gene_links, jaspar_address
 
 UNIT, TALL, BITS = 10 * TENTH, 34 * TENTH, 2.0  # units of a drawing per column and from bottom to top; bits at the top
 WIDEST, PITCHES = 180, (6, 12)  # pixels: a logo in the table, and the range of pixels per column
@@ -26,10 +27,13 @@ WIDEST, PITCHES = 180, (6, 12)  # pixels: a logo in the table, and the range of 
 
 @dataclass(frozen=True)
 class MatchView:
-    """A match and its logo below the pattern's, on one axis."""
+    """A match and its logo below the pattern's, on one axis; ``address`` and ``genes`` lead to the databases."""
 
     match: Match
     significant: bool
+    number: str
+    address: str
+    genes: list[tuple[str, str]]
     pattern_logo: Markup
     logo: Markup | None
 
@@ -61,18 +65,14 @@ def match_view(context: Context, core: Pattern, match: Match, symbols: Symbols) 
     motif = context.run.motifs.get((match.database, match.motif_id))
     width = core.ppm.shape[1]
     mine = symbols.id(("pattern", core.name), core.ppm)
+    told = (match, significant, plain_name(core), jaspar_address(match.database, match.motif_id), gene_links(match))
     if motif is None:
-        return MatchView(match, significant, _placed(mine, 0, width, label), None)
+        return MatchView(*told, _placed(mine, 0, width, label), None)
     pattern_start, motif_start, drawn = place(width, np.asarray(motif), match.offset, match.strand)
     columns = max(pattern_start + width, motif_start + drawn.shape[1])
     theirs = symbols.id(("motif", match.database, match.motif_id, match.strand), drawn)
     name = f"Logo of {shortened(match.label or match.motif_id)}, aligned below it"
-    return MatchView(
-        match,
-        significant,
-        _placed(mine, pattern_start, columns, label),
-        _placed(theirs, motif_start, columns, name),
-    )
+    return MatchView(*told, _placed(mine, pattern_start, columns, label), _placed(theirs, motif_start, columns, name))
 
 
 def pitch(columns: int) -> int:

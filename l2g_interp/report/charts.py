@@ -98,6 +98,14 @@ def nice_ticks(low: float, high: float, integers: bool = False) -> list[float]:
     return [float(k * step) for k in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
 
 
+def count_ticks(largest: int) -> list[int]:
+    """Zero and one or two round numbers up to ``largest`` (1 or more), for an axis of counts."""
+    power = 10 ** (len(str(largest)) - 1)
+    steps = sorted({max(1, m * power // 10) for m in (1, 2, 5, 10, 20, 50)})
+    step = next(step for step in steps if largest // step <= 2)
+    return list(range(0, largest + 1, step))
+
+
 def _density(across: np.ndarray, up: np.ndarray, side: int) -> str:
     counts, x_edges, y_edges = np.histogram2d(
         across, up, bins=DENSITY_BINS, range=((LEFT + 6, LEFT + 6 + side), (TOP, TOP + side))
@@ -121,13 +129,18 @@ def _framed(
     largest: int,
 ) -> str:
     low, high = limits
-    plot_width, bottom = WIDTH - LEFT - RIGHT, HEIGHT - BOTTOM
-    body += f'<path class="axis" d="M{LEFT} {bottom}h{plot_width}"/>'
+    plot_width, plot_height, bottom = WIDTH - LEFT - RIGHT, HEIGHT - BOTTOM - TOP, HEIGHT - BOTTOM
+    marks = f"M{LEFT} {TOP}v{plot_height}h{plot_width}"
     for value, name in ticks:
         x = LEFT + (value - low) / (high - low) * plot_width
+        marks += f"M{x:.1f} {bottom}v3"
         body += f'<text x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{escape(name)}</text>'
-    body += f'<text x="{LEFT - 5}" y="{TOP + 8}" text-anchor="end">{largest:,}</text>'
-    body += f'<text x="{LEFT - 5}" y="{bottom}" text-anchor="end">0</text>'
+    for count in count_ticks(largest):
+        y = bottom - count / largest * plot_height
+        marks += f"M{LEFT - 3} {y:.1f}h3"
+        middle = y + 4 if count else y  # zero would touch the first number of the other axis
+        body += f'<text x="{LEFT - 5}" y="{middle:.1f}" text-anchor="end">{count:,}</text>'
+    body += f'<path class="axis" d="{marks}"/>'
     middle = LEFT + plot_width / 2
     body += f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_title)}</text>'
     return chart(label, WIDTH, HEIGHT, body)

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from l2g_core.errors import InputError
 from l2g_interp.motifs.co_occurrence import occurrences
-from l2g_interp.motifs.naming import SIGNIFICANT_Q, best_name, naming_match, ranked_matches
+from l2g_interp.motifs.naming import (
+    SIGNIFICANT_Q,
+    best_name,
+    called,
+    naming_match,
+    near_ties,
+    plain_name,
+    ranked_matches,
+)
 from l2g_interp.records.attributions_file import read_overview
 from l2g_interp.records.tables import by_pattern
 from l2g_interp.records.types import (
     COMPLETENESS_BOUND,
     Effect,
+    Explained,
     Hit,
     Match,
     Overview,
     Pattern,
     Run,
     Seqlets,
+    Unexplained,
     completeness_error,
 )
 
@@ -107,11 +118,65 @@ class Context:
         return by_pattern(sorted(self.run.effects, key=lambda effect: effect.copies))
 
     def hits(self, pattern: Pattern) -> list[Hit]:
+        """Of both tiers, of the pattern's own target."""
         return self._hits.get((pattern.target, pattern.name), [])
 
     @cached_property
     def _hits(self) -> dict[tuple[str, str], list[Hit]]:
         return by_pattern(self.run.hits)
+
+    def hits_of(self, target: str) -> list[Hit]:
+        """Every hit in the sequences for a target: of its patterns, of those of other targets and of databases."""
+        return self._hits_of.get(target, [])
+
+    @cached_property
+    def _hits_of(self) -> dict[str, list[Hit]]:
+        return {t: [hit for hit in self.run.hits if hit.target == t] for t in self.targets}
+
+    def explained(self, target: str) -> list[Explained]:
+        """A row per sequence; empty in runs without shuffled controls and in older ones."""
+        return [row for row in self.run.explained if row.target == target]
+
+    def unexplained(self, target: str) -> list[Unexplained]:
+        """Stretches without a motif, strongest first; empty in older runs."""
+        mine = [row for row in self.run.unexplained if row.target == target]
+        return sorted(mine, key=lambda row: -abs(row.contribution) * (1 - row.in_hits))
+
+    @cached_property
+    def hits_record(self) -> dict[str, Any]:
+        """What run.json tells of the step that called the hits; empty where it tells nothing."""
+        steps = self.run.provenance.get("steps")
+        found = steps.get("hits") if isinstance(steps, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def resolved(self, target: str, reference: str) -> Pattern | None:
+        """The pattern that a row about a target refers to, which may be one of another target; None for other motifs.
+
+        ``reference``: as in `l2g_interp.records.types.Hit`.
+        """
+        return self._references.get((target, reference)) or self._references.get(("", reference))
+
+    @cached_property
+    def _references(self) -> dict[tuple[str, str], Pattern]:
+        everything = [(t, p) for t, patterns in self.run.patterns.items() for p in patterns]
+        return {(t, p.name): p for t, p in everything} | {("", f"{t}/{p.name}"): p for t, p in everything}
+
+    def label(self, target: str, reference: str, name: str) -> str:
+        """What to call the motif that a row about a target refers to; ``name`` is what the row calls it."""
+        pattern = self.resolved(target, reference)
+        return name or reference if pattern is None else self.name(pattern)
+
+    def other_names(self, pattern: Pattern) -> list[str]:
+        """Names of other families that the pattern might have had as well."""
+        return (
+            [called(m) for m in near_ties(self.matches(pattern), self.options.max_q)] if self.is_named(pattern) else []
+        )
+
+    def distinct_name(self, pattern: Pattern) -> str:
+        """The name, followed by the number where several patterns of the target have that name."""
+        name = self.name(pattern)
+        namesakes = [p for p in self.patterns(pattern.target) if self.name(p) == name]
+        return f"{name} ({plain_name(pattern)})" if len(namesakes) > 1 else name
 
     def occurrences(self, pattern: Pattern) -> Seqlets:
         """See `l2g_interp.motifs.co_occurrence.occurrences`."""

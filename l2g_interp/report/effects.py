@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -12,7 +13,8 @@ from l2g_interp.records.types import Effect, Pattern
 from l2g_interp.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart, nice_ticks
 from l2g_interp.report.context import Context
 
-STRIP_WIDTH, STRIP_HEIGHT, EDGE = 120, 18, 4  # pixels
+STRIP_WIDTH, STRIP_HEIGHT, EDGE = 120, 32, 6  # pixels; the axis with its numbers takes the lower half
+AXIS, APART = 19, 26  # pixels: where the axis lies, and the least distance of two of its numbers
 TEXT_WIDTH = 48  # pixels to the right of the doses, for the names of the two series
 
 
@@ -20,7 +22,7 @@ TEXT_WIDTH = 48  # pixels to the right of the doses, for the names of the two se
 class EffectView:
     """The effect of one copy; ``warning`` says what is wrong with it, and is empty if nothing is.
 
-    ``decimals``: the same number for every motif of the target.
+    ``decimals``: the same number for every motif of the target; ``strip``: on one scale for all targets.
     """
 
     effect: Effect
@@ -30,12 +32,15 @@ class EffectView:
 
 
 def effect_view(context: Context, pattern: Pattern) -> EffectView | None:
-    """The effect of one copy and its place on the scale of the target; None where it is not known."""
+    """The effect of one copy and its place on the scale of all targets; None where it is not known."""
     one = one_copy(context, pattern)
-    if one is None:
-        return None
-    limits = _scale(context, pattern.target)
-    return EffectView(one, warning(one), decimals_for(max(map(abs, limits))), Markup(_strip(one, limits)))
+    return None if one is None else view_of(context, one)
+
+
+def view_of(context: Context, effect: Effect) -> EffectView:
+    """The same of an effect of one copy of any motif, such as a pattern of another target."""
+    decimals = decimals_for(max(map(abs, _scale(context, [effect.target]))))
+    return EffectView(effect, warning(effect), decimals, Markup(_strip(effect, _scale(context, context.targets))))
 
 
 def one_copy(context: Context, pattern: Pattern) -> Effect | None:
@@ -110,18 +115,27 @@ def _limits(effects: list[Effect]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _scale(context: Context, target: str) -> tuple[float, float]:
-    return _limits([e for pattern in context.patterns(target) if (e := one_copy(context, pattern))])
+def _scale(context: Context, targets: list[str]) -> tuple[float, float]:
+    """The smallest and largest value of one copy of the patterns of these targets."""
+    patterns = [pattern for target in targets for pattern in context.patterns(target)]
+    return _limits([e for pattern in patterns if (e := one_copy(context, pattern))])
 
 
 def _strip(effect: Effect, limits: tuple[float, float]) -> str:
-    """The interval of the motif above that of its control, as decoration: the numbers are next to it."""
-    low, high = limits
+    """The interval of the motif above that of its control and an axis, as decoration: the numbers are next to it."""
+    low, high = _rounded(*limits)
 
     def x(value: float) -> float:
-        return EDGE + (value - low) / (high - low) * (STRIP_WIDTH - 2 * EDGE)
+        return EDGE + (min(max(value, low), high) - low) / (high - low) * (STRIP_WIDTH - 2 * EDGE)
 
-    body = f'<path class="axis" d="M{x(0.0):.1f} 0v{STRIP_HEIGHT}"/>'
+    ticks = _strip_ticks(low, high)
+    body = f'<path class="axis" d="M{x(0.0):.1f} 0V{AXIS}M{x(low):.1f} {AXIS}H{x(high):.1f}'
+    body += "".join(f"M{x(tick):.1f} {AXIS}v3" for tick in ticks) + '"/>'
+    for tick in ticks:
+        at = x(tick)
+        anchor = "start" if at < STRIP_WIDTH / 6 else "end" if at > STRIP_WIDTH * 5 / 6 else "middle"
+        edge = {"start": at - 3, "end": at + 3, "middle": at}[anchor]
+        body += f'<text x="{edge:.1f}" y="{STRIP_HEIGHT - 1}" text-anchor="{anchor}">{format_number(tick)}</text>'
     rows = (("effect", 5, *_motif(effect)), ("control", 13, *_control(effect)))
     for kind, y, middle, left, right in rows:
         body += f'<path class="{kind}" d="M{x(left):.1f} {y}H{x(right):.1f}"/>'
@@ -130,3 +144,16 @@ def _strip(effect: Effect, limits: tuple[float, float]) -> str:
         f'<svg class="strip" aria-hidden="true" width="{STRIP_WIDTH}" height="{STRIP_HEIGHT}" '
         f'viewBox="0 0 {STRIP_WIDTH} {STRIP_HEIGHT}">{body}</svg>'
     )
+
+
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """The limits moved outwards to round numbers, at which the axis ends."""
+    first, second, *_ = nice_ticks(low, high)
+    step = second - first
+    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+
+
+def _strip_ticks(low: float, high: float) -> list[float]:
+    """Zero and the ends of the axis, without an end too near zero to be written beside it."""
+    room = STRIP_WIDTH - 2 * EDGE
+    return [0.0, *(end for end in (low, high) if abs(end) / (high - low) * room >= APART)]

@@ -12,31 +12,37 @@ from l2g_interp.drawing.logo import logo_svg, value_range
 from l2g_interp.motifs.matrices import consensus, reverse_complement, trimmed
 from l2g_interp.motifs.naming import plain_name
 from l2g_interp.records.types import Pattern
+from l2g_interp.report.agreement import places_of
 from l2g_interp.report.aligned import MatchView, Symbols, match_view, pitch
 from l2g_interp.report.context import Context
 from l2g_interp.report.details import Details, details
 from l2g_interp.report.effects import EffectView, effect_view
-from l2g_interp.report.seqlets import Evidence, seqlet_evidence
+from l2g_interp.report.seqlets import hit_cwms, seqlet_evidence
 
 LOGO_HEIGHT = 48  # pixels
 
 
 @dataclass(frozen=True)
 class Hits:
-    """How often a pattern occurs, and in how many sequences."""
+    """How often a pattern occurs, in how many sequences, and how many more places only resemble it."""
 
     n: int
     n_sequences: int
+    n_alike: int
 
 
 @dataclass(frozen=True)
 class MotifView:
-    """One row of the table and its details; ``effect`` and ``hits`` are None where they are not known."""
+    """One row of the table and its details; ``effect`` and ``hits`` are None where they are not known.
+
+    ``ties``: names of other families that came close to naming it.
+    """
 
     anchor: str
     name: str
     number: str
     named: bool
+    ties: list[str]
     sign: str
     n_seqlets: int
     n_sequences: int
@@ -81,11 +87,16 @@ def _target_motifs(context: Context, number: int, target: str) -> TargetMotifs:
     patterns = context.patterns(target)
     evidence = seqlet_evidence(context.run.attributions, target, patterns)
     symbols = Symbols(f"logo-{number}", {})
-    rows = [_motif_view(context, p, e, symbols) for p, e in zip(patterns, evidence, strict=True)]
+    cwms = hit_cwms(context.run.attributions, target, [context.hits(pattern) for pattern in patterns])
+    places = places_of(context.hits_of(target))
+    rows = [
+        _motif_view(context, p, symbols, details(context, p, e, cwm, places))
+        for p, e, cwm in zip(patterns, evidence, cwms, strict=True)
+    ]
     return TargetMotifs(target, f"motifs-{number}", context.run.notes.get(target, ""), rows, symbols.svg())
 
 
-def _motif_view(context: Context, pattern: Pattern, evidence: Evidence, symbols: Symbols) -> MotifView:
+def _motif_view(context: Context, pattern: Pattern, symbols: Symbols, more: Details) -> MotifView:
     core = trimmed(pattern)
     views = [match_view(context, core, m, symbols) for m in context.matches(pattern)[: context.options.n_matches]]
     letters = consensus(core.ppm)
@@ -94,6 +105,7 @@ def _motif_view(context: Context, pattern: Pattern, evidence: Evidence, symbols:
         name=context.name(pattern),
         number=plain_name(pattern),
         named=context.is_named(pattern),
+        ties=context.other_names(pattern),
         sign=pattern.sign,
         n_seqlets=pattern.n_seqlets,
         n_sequences=len(np.unique(pattern.seqlets.example)),
@@ -105,7 +117,7 @@ def _motif_view(context: Context, pattern: Pattern, evidence: Evidence, symbols:
         hits=_hits(context, pattern),
         best=views[0] if views else None,
         others=views[1:],
-        details=details(context, pattern, evidence),
+        details=more,
     )
 
 
@@ -117,4 +129,5 @@ def _hits(context: Context, pattern: Pattern) -> Hits | None:
     if not context.run.hits:
         return None
     hits = context.hits(pattern)
-    return Hits(len(hits), len({hit.row for hit in hits}))
+    sure = [hit for hit in hits if hit.tier == 1]
+    return Hits(len(sure), len({hit.row for hit in sure}), len(hits) - len(sure))

@@ -13,13 +13,17 @@ from l2g_interp.records.types import Pattern, Seqlets
 from l2g_interp.report.charts import histogram
 from l2g_interp.report.context import Context
 
-MOST_PAIRS = 15  # shown per target, those furthest above chance
+MOST_PAIRS = 15  # shown per target, those furthest from chance
 FARTHEST = 100.0  # bp either way in the picture of distances
+SURE = 0.05  # largest q-value of a pair that is marked as more or fewer than chance
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two motifs: the statistics, what they are called here, and the distances between them."""
+    """Two motifs: the statistics, what they are called here, and the distances between them.
+
+    ``badge``: ``more`` or ``fewer`` than chance, empty where it may be chance.
+    """
 
     numbers: CoOccurrence
     first: str
@@ -27,6 +31,7 @@ class Pair:
     first_anchor: str
     second_anchor: str
     chart: Markup
+    badge: str
 
 
 @dataclass(frozen=True)
@@ -50,16 +55,9 @@ def _target_pairs(context: Context, target: str) -> TargetPairs:
     patterns = {p.name: p for p in sorted(context.patterns(target), key=lambda p: -p.n_seqlets)[:MOST_PATTERNS]}
     places = {name: context.occurrences(pattern) for name, pattern in patterns.items()}
     n = len(context.overview.ids)
-    found = co_occurrences(target, places, n)
+    found = co_occurrences(target, places, n, of_hits=bool(context.run.hits))
     made = [_pair(context, numbers, patterns, places) for numbers in found[:MOST_PAIRS]]
     return TargetPairs(target, bool(context.run.hits), len(found), n, made)
-
-
-def _distinct_name(context: Context, pattern: Pattern) -> str:
-    """The name, followed by the number where several patterns of the target have that name."""
-    name = context.name(pattern)
-    namesakes = [p for p in context.patterns(pattern.target) if context.name(p) == name]
-    return f"{name} ({plain_name(pattern)})" if len(namesakes) > 1 else name
 
 
 def _pair(context: Context, numbers: CoOccurrence, patterns: dict[str, Pattern], places: dict[str, Seqlets]) -> Pair:
@@ -74,9 +72,10 @@ def _pair(context: Context, numbers: CoOccurrence, patterns: dict[str, Pattern],
     )
     return Pair(
         numbers,
-        first=_distinct_name(context, first),
-        second=_distinct_name(context, second),
+        first=context.distinct_name(first),
+        second=context.distinct_name(second),
         first_anchor=context.anchor(first),
         second_anchor=context.anchor(second),
         chart=Markup(chart),
+        badge=numbers.direction if numbers.q_value <= SURE else "",
     )

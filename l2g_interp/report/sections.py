@@ -8,6 +8,7 @@ from typing import Any
 
 from l2g_interp.report.checks import checks
 from l2g_interp.report.context import Context
+from l2g_interp.report.explained import explained
 from l2g_interp.report.families import families
 from l2g_interp.report.motifs import motifs
 from l2g_interp.report.pairs import pairs
@@ -26,8 +27,9 @@ class Section:
 
 SECTIONS: dict[str, Section] = {
     "summary": Section("Summary", summary),
-    "families": Section("Targets side by side", families),
+    "families": Section("Motifs by target", families),
     "motifs": Section("Motifs", motifs),
+    "explained": Section("What stays unexplained", explained),
     "pairs": Section("Motifs that occur together", pairs),
     "tracks": Section("Contribution tracks", tracks),
     "checks": Section("Can these numbers be trusted?", checks),

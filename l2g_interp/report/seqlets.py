@@ -1,7 +1,8 @@
-"""The contributions under the seqlets of patterns, read from the attributions in blocks of rows."""
+"""The contributions under the seqlets and hits of patterns, read from the attributions in blocks of rows."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from markupsafe import Markup
 from l2g_interp.drawing.logo import logo_svg, value_range
 from l2g_interp.motifs.matrices import reverse_complement, trimmed
 from l2g_interp.records.attributions_file import read_attributions
-from l2g_interp.records.types import Attributions, Pattern, Seqlets
+from l2g_interp.records.types import Attributions, Hit, Pattern, Seqlets
 
 BLOCK = 512  # rows in memory at a time
 QUANTILES = (1.0, 0.75, 0.5, 0.25)  # of the contribution: which seqlets are shown as examples
 CONTEXT = 8  # bp on either side of an example
+MOST_HITS = 2000  # of a pattern, evenly spaced, whose contributions are averaged
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ class Evidence:
 
     contributions: Float[np.ndarray, " k"]
     examples: list[Example]
+
+
+@dataclass(frozen=True)
+class HitCwm:
+    """Mean contributions ``(4, width)`` under ``n`` hits of one pattern."""
+
+    cwm: Float[np.ndarray, "4 width"]
+    n: int
 
 
 def seqlet_evidence(path: Path, target: str, patterns: list[Pattern]) -> list[Evidence]:
@@ -71,6 +81,32 @@ def _with_examples(path: Path, target: str, seqlets: list[Seqlets], sums: list[n
         Evidence(total, [examples[pick] for pick in picks])
         for total, examples, picks in zip(sums, drawn, chosen, strict=True)
     ]
+
+
+def hit_cwms(path: Path, target: str, hits: list[list[Hit]]) -> list[HitCwm]:
+    """Mean contributions under the hits of each pattern, on the strand of each; memory: one block of rows."""
+    chosen = [_of_one_width(of_pattern) for of_pattern in hits]
+    arrays = [np.array([(h.row, h.start, h.strand == "-") for h in c], dtype=int).reshape(-1, 3) for c in chosen]
+    sums = [np.zeros((4, c[0].end - c[0].start if c else 0)) for c in chosen]
+    rows = np.unique(np.concatenate([a[:, 0] for a in arrays])) if arrays else np.empty(0, int)
+    for block, part in _blocks(path, target, rows):
+        contributions = part[target].contributions
+        for known, places in zip(sums, arrays, strict=True):
+            row, start, reverse = places[(places[:, 0] >= block[0]) & (places[:, 0] <= block[-1])].T
+            at = np.searchsorted(block, row)[:, None]
+            cut = contributions[at, :, start[:, None] + np.arange(known.shape[1])].transpose(0, 2, 1)
+            other = reverse.astype(bool)
+            known += cut[~other].sum(axis=0) + reverse_complement(cut[other].sum(axis=0))
+    return [HitCwm(known / max(1, len(c)), len(c)) for known, c in zip(sums, chosen, strict=True)]
+
+
+def _of_one_width(hits: list[Hit]) -> list[Hit]:
+    """At most `MOST_HITS` hits, all as wide as most of them are, so that they can be averaged."""
+    widths = Counter(hit.end - hit.start for hit in hits)
+    width = max(widths, key=lambda w: widths[w], default=0)
+    able = [hit for hit in hits if hit.end - hit.start == width]
+    picks = np.unique(np.linspace(0, len(able) - 1, min(len(able), MOST_HITS)).round().astype(int))
+    return [able[i] for i in picks.tolist()]
 
 
 def _blocks(path: Path, target: str, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Attributions]]:

@@ -2,94 +2,182 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from html import escape
+from typing import TypeVar
+from urllib.parse import quote
 
 import numpy as np
 from markupsafe import Markup
 
 from l2g_core.dna import Interval
-from l2g_interp.drawing.logo import TENTH, letters, value_range
-from l2g_interp.drawing.numbers import shortened
+from l2g_interp.drawing.numbers import format_number, shortened
 from l2g_interp.motifs.naming import family
 from l2g_interp.records.attributions_file import read_attributions
-from l2g_interp.records.types import Attributions, completeness_error
-from l2g_interp.report.context import Context
+from l2g_interp.records.types import Hit, Unexplained
+from l2g_interp.report.checks import observed_values
+from l2g_interp.report.context import Context, relative_error
+from l2g_interp.report.track_picture import (
+    Box,
+    Stretch,
+    TrackView,
+    common_limits,
+    is_cut,
+    scale_svg,
+    strongest,
+    track_svg,
+)
 
-PITCH = 4  # pixels per base before zooming, and more where the page is wider
-LETTERS, LANE, AXIS = 120, 18, 18  # pixels: height of the letters, of a row of seqlets, of the axis
-TICK_EVERY = 20  # bp
-CHARACTER = 7.0  # pixels, for keeping names on one row apart
-LONGEST_NAME = 16  # letters
-N_HUES = 8  # the style sheet's colours for seqlets
+N_HUES = 8  # the style sheet's colours for motifs
+PRINTED = 3  # tracks of a target on paper, where nobody scrolls past the others
+GENOME_BROWSER = "https://genome.ucsc.edu/cgi-bin/hgTracks?position="
 
-
-@dataclass(frozen=True)
-class Box:
-    """A hit or seqlet on a track: where, of which pattern, and where to draw it."""
-
-    start: int
-    end: int
-    name: str
-    anchor: str
-    hue: int
-    reverse: bool
+Record = TypeVar("Record", Hit, Unexplained)
+Rows = Mapping[str, AbstractSet[int]]  # those drawn for each target
+Key = tuple[str, int]  # target and row
 
 
 @dataclass(frozen=True)
 class Track:
     """One sequence; ``rank`` is that of its prediction among all, 1 for the highest.
 
-    ``elsewhere``: the other targets for which it is drawn, with the HTML id there.
+    ``measured`` is NaN where unknown; ``misses``: the completeness error exceeds the bound. ``browser`` is the address
+    of its place, empty where unknown. ``elsewhere``: the other targets for which it is drawn, with the HTML id there.
+    ``strongest``: where to look first, as a fraction of the length. ``printed``: also on paper.
     """
 
     anchor: str
     rank: int
     id: str
     place: str
+    browser: str
     length: int
     prediction: float
+    measured: float
     reference_prediction: float
     error: float
+    misses: bool
     n_boxes: int
     elsewhere: list[tuple[str, str]]
+    strongest: float
+    printed: bool
+    scale: Markup
     picture: Markup
 
 
 @dataclass(frozen=True)
 class TargetTracks:
+    """``limits``: bottom and top of the common scale; ``n_cut``: tracks with letters that leave it."""
+
     target: str
     anchor: str
     limits: tuple[float, float]
+    n_cut: int
+    n_printed: int
     tracks: list[Track]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is drawn above and below the letters."""
+
+    boxes: dict[Key, list[Box]]
+    stretches: dict[Key, list[Stretch]]
 
 
 def tracks(context: Context) -> list[TargetTracks] | None:
     """The chosen sequences and those with the highest prediction, for each target; only their rows are read."""
     if not context.overview.ids or not (context.options.n_tracks or context.options.sequences):
         return None
+    drawn = {target: set(context.drawn(target)) for target in context.overview.by_target}
+    marks = Marks(_boxes(context, drawn), _stretches(context, drawn))
     return [
-        _target_tracks(context, number, target)
+        _target_tracks(context, number, target, marks)
         for number, target in enumerate(context.targets)
         if target in context.overview.by_target
     ]
 
 
-def _target_tracks(context: Context, number: int, target: str) -> TargetTracks:
+def _target_tracks(context: Context, number: int, target: str, marks: Marks) -> TargetTracks:
     order = context.drawn(target)
-    rows = np.sort(order)
-    part = read_attributions(context.run.attributions, targets=[target], rows=rows.tolist())
-    limits = value_range(*part[target].contributions)
-    boxes = _boxes(context, target, set(order))
-    ranks = np.argsort(np.argsort(-context.numbers(target, "prediction"), kind="stable"), kind="stable") + 1
+    views = _views(context, target, marks)
+    limits = common_limits(list(views.values()))
+    n_cut = sum(is_cut(view, limits) for view in views.values())
+    n_printed = min(len(order), max(PRINTED, len(context.options.sequences)))
+    numbers = _numbers(context, target)
     made = [
-        _track(
-            part, target, int(np.searchsorted(rows, row)), boxes.get(row, []), limits,
-            anchor=context.track_anchor(target, row), rank=int(ranks[row]), elsewhere=_elsewhere(context, target, row),
+        _track(context, target, row, views[row], limits, {k: float(v[row]) for k, v in numbers.items()}, at < n_printed)
+        for at, row in enumerate(order)
+    ]
+    return TargetTracks(target, f"tracks-{number}", limits, n_cut, n_printed, made)
+
+
+def _numbers(context: Context, target: str) -> dict[str, np.ndarray]:
+    """One number per sequence each."""
+    prediction = context.numbers(target, "prediction")
+    return {
+        "prediction": prediction,
+        "reference": context.numbers(target, "reference_prediction"),
+        "measured": observed_values(context, target),
+        "error": relative_error(context, target),
+        "rank": np.argsort(np.argsort(-prediction, kind="stable"), kind="stable") + 1,
+    }
+
+
+def _views(context: Context, target: str, marks: Marks) -> dict[int, TrackView]:
+    """By row, what the tracks of a target show."""
+    rows = sorted(context.drawn(target))
+    part = read_attributions(context.run.attributions, targets=[target], rows=rows)
+    values, places = part[target], context.overview.coordinates
+    views = {}
+    for i, row in enumerate(rows):
+        length = int(part.lengths[i])
+        place = places[row] if places and places[row].end - places[row].start == length else None
+        views[row] = TrackView(
+            f"Contributions along {shortened(part.ids[i])}",
+            values.hypothetical[i, :, :length] * values.one_hot[i, :, :length],
+            marks.boxes.get((target, row), []),
+            marks.stretches.get((target, row), []),
+            place,
         )
-        for row in order
-    ]  # fmt: skip
-    return TargetTracks(target, f"tracks-{number}", limits, made)
+    return views
+
+
+def _track(
+    context: Context,
+    target: str,
+    row: int,
+    view: TrackView,
+    limits: tuple[float, float],
+    numbers: Mapping[str, float],
+    printed: bool,
+) -> Track:
+    places = context.overview.coordinates
+    return Track(
+        anchor=context.track_anchor(target, row),
+        rank=int(numbers["rank"]),
+        id=context.overview.ids[row],
+        place=str(places[row]) if places else "",
+        browser=browser_link(places[row]) if places else "",
+        length=view.length,
+        prediction=numbers["prediction"],
+        measured=numbers["measured"],
+        reference_prediction=numbers["reference"],
+        error=numbers["error"],
+        misses=numbers["error"] > context.options.completeness_bound,
+        n_boxes=len(view.boxes),
+        elsewhere=_elsewhere(context, target, row),
+        strongest=strongest(view),
+        printed=printed,
+        scale=Markup(scale_svg(view, limits)),
+        picture=Markup(track_svg(view, limits)),
+    )
+
+
+def browser_link(place: Interval) -> str:
+    """The UCSC genome browser at a place, which it counts from 1; the assembly is not known here."""
+    return f"{GENOME_BROWSER}{quote(place.chrom, safe='')}:{place.start + 1}-{place.end}"
 
 
 def _elsewhere(context: Context, target: str, row: int) -> list[tuple[str, str]]:
@@ -97,117 +185,58 @@ def _elsewhere(context: Context, target: str, row: int) -> list[tuple[str, str]]
     return [(other, context.track_anchor(other, row)) for other in others]
 
 
-def _boxes(context: Context, target: str, rows: set[int]) -> dict[int, list[Box]]:
-    """By row, what is drawn above its letters; motifs of one family share a colour."""
-    found: dict[int, list[Box]] = {}
+def _boxes(context: Context, drawn: Rows) -> dict[Key, list[Box]]:
+    """Every hit of the target, also of motifs that it has no pattern of; motifs of one family share a colour."""
+    motifs = {
+        f"{target}/{pattern.name}": (context.name(pattern), context.anchor(pattern))
+        for target in context.targets
+        for pattern in context.patterns(target)
+    }
     hues: dict[str, int] = {}
-    for pattern in context.patterns(target):
-        places, name, anchor = context.occurrences(pattern), context.name(pattern), context.anchor(pattern)
-        hue = hues.setdefault(family(name), len(hues))
-        for i in np.flatnonzero(np.isin(places.example, list(rows))):
-            start, end = int(places.start[i]), int(places.end[i])
-            box = Box(start, end, name, anchor, hue % N_HUES, bool(places.is_revcomp[i]))
-            found.setdefault(int(places.example[i]), []).append(box)
+    for name, _ in motifs.values():
+        hues.setdefault(family(name), len(hues))
+    if not context.run.hits:
+        return _seqlet_boxes(context, drawn, motifs, hues)
+    found: dict[Key, list[Box]] = {}
+    for hit in _drawn_only(context.run.hits, drawn):
+        own, other = motifs.get(f"{hit.target}/{hit.pattern}"), motifs.get(hit.pattern)
+        name, anchor = own or other or (hit.pattern.rsplit("/", 1)[-1], "")
+        name = hit.name or name
+        hue = hues.setdefault(family(name), len(hues)) % N_HUES
+        box = Box(hit.start, hit.end, name, anchor, hue, hit.strand == "-", hit.tier)
+        found.setdefault((hit.target, hit.row), []).append(box)
     return found
 
 
-def _track(
-    part: Attributions,
-    target: str,
-    row: int,
-    boxes: list[Box],
-    limits: tuple[float, float],
-    *,
-    anchor: str,
-    rank: int,
-    elsewhere: list[tuple[str, str]],
-) -> Track:
-    values = part[target]
-    length = int(part.lengths[row])
-    heights = values.hypothetical[row, :, :length] * values.one_hot[row, :, :length]
-    prediction, reference = float(values.prediction[row]), float(values.reference_prediction[row])
-    return Track(
-        anchor=anchor,
-        rank=rank,
-        id=part.ids[row],
-        place=_place(part.coordinates, row),
-        length=length,
-        prediction=prediction,
-        reference_prediction=reference,
-        error=float(completeness_error(values.delta[row], prediction - reference)),
-        n_boxes=len(boxes),
-        elsewhere=elsewhere,
-        picture=Markup(track_svg(heights, boxes, limits, f"Contributions along {shortened(part.ids[row])}")),
-    )
+def _seqlet_boxes(
+    context: Context, drawn: Rows, motifs: Mapping[str, tuple[str, str]], hues: Mapping[str, int]
+) -> dict[Key, list[Box]]:
+    """Where hits were not called: the places from which TF-MoDISco made the patterns."""
+    found: dict[Key, list[Box]] = {}
+    for target, rows in drawn.items():
+        for pattern in context.patterns(target):
+            places, (name, anchor) = context.occurrences(pattern), motifs[f"{target}/{pattern.name}"]
+            hue = hues[family(name)] % N_HUES
+            for i in np.flatnonzero(np.isin(places.example, list(rows))):
+                box = Box(int(places.start[i]), int(places.end[i]), name, anchor, hue, bool(places.is_revcomp[i]))
+                found.setdefault((target, int(places.example[i])), []).append(box)
+    return found
 
 
-def track_svg(heights: np.ndarray, boxes: list[Box], limits: tuple[float, float], label: str) -> str:
-    """Letters scaled by contribution, seqlets above, positions below.
-
-    The page may give it any width: the letters stretch, while names and numbers keep their size, because only the inner
-    drawing has its own coordinate system.
-    """
-    length = heights.shape[1]
-    lanes = _lanes(boxes)
-    top = LANE * max(lanes, default=-1) + LANE if boxes else 4
-    drawn = "".join(_box_svg(box, lane, length) for box, lane in zip(boxes, lanes, strict=True))
-    low, high = limits
-    scale = LETTERS * TENTH / (high - low)
-    wide, tall = length * PITCH * TENTH, LETTERS * TENTH
-    inner = (
-        f'<svg y="{top}" width="100%" height="{LETTERS}" viewBox="0 0 {wide} {tall}" preserveAspectRatio="none">'
-        f'<path class="axis" d="M0 {high * scale:.0f}H{wide}"/>'
-        f"{letters(heights, PITCH * TENTH, scale, high * scale)}</svg>"
-    )
-    bottom = top + LETTERS
-    ticks = "".join(
-        f'<text x="{100 * (at - 0.5) / length:.2f}%" y="{bottom + 13}" text-anchor="middle">{at}</text>'
-        for at in range(TICK_EVERY, length + 1, TICK_EVERY)
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="track" role="group" aria-label="{escape(label)}" '
-        f'width="{length * PITCH}" height="{bottom + AXIS}">{drawn}{inner}{ticks}</svg>'
-    )
+def _stretches(context: Context, drawn: Rows) -> dict[Key, list[Stretch]]:
+    found: dict[Key, list[Stretch]] = {}
+    for row in _drawn_only(context.run.unexplained, drawn):
+        stretch = Stretch(row.start, row.end, _unexplained_words(row))
+        found.setdefault((row.target, row.row), []).append(stretch)
+    return found
 
 
-def _lanes(boxes: list[Box]) -> list[int]:
-    """A row for each box, the lowest in which it and its name overlap no other."""
-    ends: list[float] = []
-    lanes = [0] * len(boxes)
-    for i in sorted(range(len(boxes)), key=lambda i: (boxes[i].start, boxes[i].end)):
-        middle = (boxes[i].start + boxes[i].end) / 2
-        half = max((boxes[i].end - boxes[i].start) / 2, len(_box_text(boxes[i])) * CHARACTER / PITCH / 2)
-        lane = next((k for k, end in enumerate(ends) if end <= middle - half), len(ends))
-        ends[lane : lane + 1] = [middle + half]
-        lanes[i] = lane
-    return lanes
+def _unexplained_words(row: Unexplained) -> str:
+    nearest = row.nearest or row.motif
+    if not nearest:
+        return "unexplained, nearest to no motif"
+    return f"unexplained, nearest {shortened(nearest)} (likeness {format_number(row.likeness, 2)})"
 
 
-def _box_text(box: Box) -> str:
-    """``AP-1 (kay/Jra)`` as ``AP-1``: the full name is in the tooltip and in the table."""
-    return f"{shortened(family(box.name), LONGEST_NAME)} {'←' if box.reverse else '→'}"
-
-
-def _box_svg(box: Box, lane: int, length: int) -> str:
-    """A link to the motif. The name is never cut by a narrow box, and stays inside the picture at its ends."""
-    start, end = max(0, box.start), min(length, box.end)
-    text = _box_text(box)
-    title = f"{shortened(box.name)}, {box.start} to {box.end}, {'reverse' if box.reverse else 'forward'} strand"
-    half = len(text) * CHARACTER / PITCH / 2
-    middle = (start + end) / 2
-    x, anchor = (middle, "middle")
-    if middle < half:
-        x, anchor = start, "start"
-    elif middle > length - half:
-        x, anchor = end, "end"
-    y = lane * LANE
-    return (
-        f'<a href="#{box.anchor}" class="box hue{box.hue}"><title>{escape(title)}</title>'
-        f'<rect x="{100 * start / length:.2f}%" y="{y}" width="{100 * (end - start) / length:.2f}%" '
-        f'height="{LANE - 2}" rx="3"/>'
-        f'<text x="{100 * x / length:.2f}%" y="{y + 12}" text-anchor="{anchor}">{escape(text)}</text></a>'
-    )
-
-
-def _place(coordinates: list[Interval] | None, row: int) -> str:
-    return str(coordinates[row]) if coordinates else ""
+def _drawn_only(records: Iterable[Record], drawn: Rows) -> Iterator[Record]:
+    return (record for record in records if record.row in drawn.get(record.target, ()))

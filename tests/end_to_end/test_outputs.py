@@ -29,7 +29,7 @@ from l2g_core.runs.ledger import PLACE, Ledger
 from l2g_core.runs.lock import lock
 from l2g_interp.cli import main as l2g_interp
 from l2g_interp.demo.made_up import make_planted_sequences
-from l2g_interp.exports.formats import FORMATS
+from l2g_interp.exports.formats import FOLDERS, FORMATS
 
 pytestmark = pytest.mark.slow
 PROGRAMS = {"l2g": l2g, "l2g-interp": l2g_interp}
@@ -125,8 +125,7 @@ CASES = {
     ),
     **{
         f"l2g-interp export --format {kind}": Case(
-            with_run("--format", kind, *(("--target", "act") if kind in ("npz", "chrombpnet") else ())),
-            "out" if kind in ("npz", "tables", "logos") else "out.x",
+            with_run("--format", kind), "out" if kind in FOLDERS else "out.x",
         )
         for kind in FORMATS if kind != "bigwig"  # needs coordinates; the same function
     },
@@ -151,6 +150,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "run").mkdir()
         evidence_run(folder / "run", "--fasta", folder / "run" / "x.fa", "--seed", number)
         write_motifs(folder / "run", leave_out=number)
+        invoke("l2g-interp hits", "--run", folder / "run")
     return top
 
 

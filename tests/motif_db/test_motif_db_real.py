@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import motif_db
+from motif_db.find import named
 from motif_db.names import aliases, onthefly_names
 
 MOTIFS = Path(__file__).resolve().parents[3] / "shared" / "data" / "motifs"
@@ -29,6 +30,12 @@ def test_every_onthefly_motif_has_its_row():
     motifs = motif_db.load("onthefly", motif_dir=MOTIFS, download=False)
     assert [m.id for m in motifs] == list(onthefly_names())
     assert sum(bool(m.symbol) for m in motifs) >= 590
+
+
+def test_names_that_only_flyfactorsurvey_knows():
+    motifs = motif_db.load("flyfactorsurvey", motif_dir=MOTIFS, download=False)
+    for name, symbol in (("single-minded", "sim"), ("stripe", "sr"), ("trachealess", "trh")):
+        assert symbol in {gene for motif in named(motifs, name) for gene in motif.symbol.split("/")}
 
 
 @pytest.mark.slow

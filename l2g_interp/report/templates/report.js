@@ -93,17 +93,29 @@ for (const input of all("[data-find]")) {
     items.forEach(({ node, words: known }) => { node.hidden = !words.every((word) => known.includes(word)); });
     const shown = items.filter(({ node }) => !node.hidden).length;
     output.textContent = words.length ? `${shown} of ${items.length} shown` : "";
+    byId(input.dataset.find).classList.toggle("searched", words.length > 0); // what is found is printed, too
   });
 }
+
+// The y axis stays at the left of the view: the middle of what is seen of a track, in pixels, lies to its right.
+const half = (track) => (track.parentElement.clientWidth - track.previousElementSibling.clientWidth) / 2;
+
+// A track that is wider than its view opens at its strongest stretch. All are measured before any is moved.
+all("[data-strongest]")
+  .map((view) => [view, view.querySelector(".track")])
+  .filter(([view]) => view.scrollWidth > view.clientWidth)
+  .map(([view, track]) => [view, Number(view.dataset.strongest) * track.clientWidth - half(track)])
+  .forEach(([view, left]) => { view.scrollLeft = left; });
 
 for (const input of all("[data-zoom]")) {
   const tracks = all(".track", byId(input.dataset.zoom));
   const widths = tracks.map((track) => Number(track.getAttribute("width")));
   const zoom = (factor) => tracks.forEach((track, i) => {
     const view = track.parentElement;
-    const middle = (view.scrollLeft + view.clientWidth / 2) / view.scrollWidth;
+    const middle = (view.scrollLeft + half(track)) / track.clientWidth;
     track.style.width = `${Math.round(widths[i] * factor)}px`;
-    view.scrollLeft = middle * view.scrollWidth - view.clientWidth / 2;
+    track.classList.toggle("narrow", track.clientWidth < 0.9 * widths[i]); // names would overlap
+    view.scrollLeft = middle * track.clientWidth - half(track);
   });
   input.addEventListener("input", () => zoom(Number(input.value)));
   document.querySelector(`[data-fit="${input.dataset.zoom}"]`).addEventListener("click", () => {

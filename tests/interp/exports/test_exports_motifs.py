@@ -19,12 +19,12 @@ from l2g_core.runs.ledger import PLACE
 from l2g_interp import exports
 from l2g_interp.cli import main
 from l2g_interp.exports.formats import FORMATS
-from l2g_interp.exports.motif_files import LogoFile, _write_logo
-from l2g_interp.motifs.co_occurrence import CoOccurrence
+from l2g_interp.exports.motif_files import LogoFile, _stems, _write_logo
 from l2g_interp.motifs.matrices import trimmed
+from l2g_interp.pipeline.hits import hit_files
 from l2g_interp.records.attributions_file import read_attributions, write_attributions
 from l2g_interp.records.tables import read_table, write_table
-from l2g_interp.records.types import Match, Pattern, Run
+from l2g_interp.records.types import Hit, Match, Pattern, Run
 
 HOSTILE = "../<script>alert(1)</script>\"'\t\n width= 3 🧬" * 300
 
@@ -40,6 +40,18 @@ def folder(run, tmp_path_factory) -> Path:
     return write_run_folder(tmp_path_factory.mktemp("folder"), run.patterns, run.matches, str(run.attributions))
 
 
+@pytest.fixture(scope="module")
+def evidence(run, tmp_path_factory) -> Path:
+    """A run folder with hits, on the genome: every second sequence is of the minus strand."""
+    place = tmp_path_factory.mktemp("evidence")
+    stored = read_attributions(run.attributions)
+    places = [Interval("chr1", 200 * i, 200 * i + 150, "+-"[i % 2]) for i in range(len(stored))]
+    write_attributions(place / "attributions.h5", dataclasses.replace(stored, coordinates=places))
+    write_run_folder(place, run.patterns, run.matches)
+    hit_files(place, place / "hits.tsv", shown=False)
+    return place
+
+
 def patterns_of(run: Run) -> list[Pattern]:
     return [pattern for found in run.patterns.values() for pattern in found]
 
@@ -47,6 +59,11 @@ def patterns_of(run: Run) -> list[Pattern]:
 def hostile(run: Run) -> tuple[list[Pattern], list[Match]]:
     patterns = [dataclasses.replace(pattern, target=HOSTILE + pattern.target) for pattern in patterns_of(run)]
     return patterns, [dataclasses.replace(m, target=HOSTILE + m.target, label=HOSTILE) for m in run.matches]
+
+
+def rounded(value: float) -> float:
+    """As tables have it: four significant digits."""
+    return float(f"{value:.4g}")
 
 
 def test_meme_is_read_by_our_own_reader_memelite_and_biopython(run, tmp_path):
@@ -96,21 +113,25 @@ def test_tables(run, tmp_path):
     assert [(r.target, r.id) for r in rows] == [(t, i) for t in ("dev", "hk") for i in stored.ids]
     assert {row.coordinates for row in rows} == {""}
     row, part = rows[len(stored) + 3], stored["hk"]
-    assert row.prediction == part.prediction[3]
-    assert row.relative_error == pytest.approx(part.delta[3] / abs(part.prediction[3] - part.reference_prediction[3]))
-    assert (row.stability, row.length) == (part.stability[3], 150)
+    assert row.prediction == rounded(part.prediction[3])
+    assert row.relative_error == rounded(part.delta[3] / abs(part.prediction[3] - part.reference_prediction[3]))
+    assert (row.stability, row.length) == (rounded(part.stability[3]), 150)
     found = read_table(patterns, exports.PatternRow, "x")
     assert [row.name for row in found] == ["AP-1", "GATA", "pattern 2", "DRE", "Ohler1", "pattern 2"]
     assert [row.q_value for row in found] == [1e-4, 1e-4, 0.3] * 2
     assert found[0].reason.startswith("named by ATGACTCA of planted")
     assert found[2].reason.startswith("no significant match: the nearest, repressor")
     assert "ATGACTCA" in found[0].consensus
+    assert {row.links for row in found} == {""}  # no database that is known on the web
     assert found[2].contribution < 0 < found[0].contribution
     known = next(e for e in run.effects if (e.target, e.pattern, e.copies) == ("dev", found[0].pattern, 1))
-    assert (found[0].excess, found[0].control) == pytest.approx((known.excess, known.control))
+    assert (found[0].excess, found[0].control) == (rounded(known.excess), rounded(known.control))
     mine = [hit for hit in run.hits if (hit.target, hit.pattern) == ("dev", found[0].pattern)]
     assert (found[0].n_hits, found[0].n_sequences_hit) == (len(mine), len({hit.row for hit in mine}))
-    both = read_table(pairs, CoOccurrence, "x")
+    both = read_table(pairs, exports.PairRow, "x")
+    assert {(row.first_name, row.second_name) for row in both if row.target == "hk"} == {
+        ("DRE", "Ohler1"), ("DRE", "pattern 2"), ("Ohler1", "pattern 2"),
+    }  # fmt: skip
     assert len(both) == 2 * 3  # three patterns of each of two targets
     for row in both:
         rows = [{h.row for h in run.hits if (h.target, h.pattern) == (row.target, n)} for n in (row.first, row.second)]
@@ -134,13 +155,43 @@ def test_a_pattern_that_was_not_compared_says_so(run):
     assert row.reason.startswith("no significant match")
 
 
-def test_logos_are_pictures_with_numbered_names(run, tmp_path):
+def test_a_pattern_links_to_its_gene_and_motif(run):
+    known = dataclasses.replace(run.matches[0], motif_id="MA0247.3", flybase="FBgn0004110", rank=0)
+    (row,) = exports.pattern_rows(run.patterns["dev"][:1], [known])
+    assert row.links == "https://flybase.org/reports/FBgn0004110 https://jaspar.elixir.no/matrix/MA0247.3/"
+
+
+def test_hits_bed_ends_with_the_name(run, tmp_path):
+    some = [dataclasses.replace(run.hits[0], name=name) for name in ("AP-1 (kay)", "")]
+    exports.write_hits_bed(some, None, tmp_path / "hits.bed")
+    head, *rows = (line.split("\t") for line in (tmp_path / "hits.bed").read_text().splitlines())
+    assert head[-1] == "motif"
+    assert {row[-1] for row in rows} == {"AP-1_(kay)", "."}
+    assert {len(row) for row in rows} == {len(head)}
+
+
+def test_logos_are_called_by_target_name_and_pattern(run, tmp_path):
+    label = dataclasses.replace(run.matches[0], label="AP-1 (kay/Jra)", rank=0)
+    paths = exports.write_logos(run.patterns["dev"][:1] + run.patterns["dev"][2:], [label], tmp_path / "new" / "logos")
+    stems = ["dev.AP-1_kay_Jra.pos_patterns.pattern_0", "dev.neg_patterns.pattern_2"]
+    assert run.patterns["dev"][2].name == "neg_patterns.pattern_2"
+    assert [path.name for path in paths if path.suffix == ".svg"] == [
+        f"{stem}.{kind}.svg" for stem in stems for kind in ("cwm", "cwm_reverse", "hcwm", "bits")
+    ]
+
+
+def test_names_that_differ_in_case_only_are_different_files(run):
+    pattern = run.patterns["dev"][0]
+    both = [pattern, dataclasses.replace(pattern, target="DEV")]
+    assert _stems(both, {}) == ["dev.pos_patterns.pattern_0", "DEV.pos_patterns.pattern_0~2"]
+
+
+def test_hostile_names_become_no_paths(run, tmp_path):
     patterns, matches = hostile(run)
     paths = exports.write_logos(patterns[2:4], matches, tmp_path / "logos")
     assert {path.parent for path in paths} == {tmp_path / "logos"}
-    assert sorted(path.name for path in paths if path.suffix == ".svg") == sorted(
-        f"target_{i}.motif_{i}.{kind}.svg" for i in (0, 1) for kind in ("bits", "cwm", "cwm_reverse", "hcwm")
-    )
+    assert len({path.name.lower() for path in paths}) == 2 * 4 * 2 + 1
+    assert all(path.name.isascii() and len(path.name) < 255 and not path.name.startswith(".") for path in paths)
     for path in paths[:-1]:
         if path.suffix == ".svg":
             assert ET.fromstring(path.read_text()).tag == "{http://www.w3.org/2000/svg}svg"
@@ -187,7 +238,9 @@ def test_the_formats_offered_are_those_there_are():
     ("kind", "more", "files"),
     [
         ("npz", ["--target", "dev"], {"x/one_hot.npz", "x/hypothetical.dev.npz"}),
-        ("chrombpnet", ["--target", "hk"], {"x"}),
+        ("npz", [], {"x/one_hot.npz", "x/hypothetical.dev.npz", "x/hypothetical.hk.npz"}),
+        ("chrombpnet", [], {"x/contributions.dev.h5", "x/contributions.hk.h5"}),
+        ("chrombpnet", ["--target", "hk"], {"x/contributions.hk.h5"}),
         ("bed", [], {"x"}),
         ("meme", ["--target", "hk"], {"x"}),
         ("tables", [], {"x/sequences.tsv", "x/patterns.tsv", "x/pairs.tsv"}),
@@ -225,7 +278,8 @@ def test_bigwig_by_command(run, tmp_path):
     ("arguments", "says"),
     [
         (("--format", "npz"), "give --attributions (a file) or --run (a folder)"),
-        (("--format", "npz", "--attributions", "FILE"), "holds one target; give --target, one of dev, hk"),
+        (("--format", "finemo", "--attributions", "FILE"), "exports motifs: give --run"),
+        (("--format", "finemo", "--run", "FOLDER"), "no hits of these motifs; call them with 'l2g-interp hits'"),
         (("--format", "npz", "--attributions", "FILE", "--target", "x"), "no target 'x'; it has dev, hk"),
         (("--format", "bed", "--attributions", "FILE"), "exports motifs: give --run"),
         (("--format", "meme", "--run", "FOLDER", "--target", "x"), "no target 'x'; it has dev, hk"),
@@ -242,6 +296,61 @@ def test_bad_requests_are_one_line(run, folder, tmp_path, monkeypatch, arguments
     assert says in result.output
     assert result.output.count("\n") == 1
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(("kind", "name"), [("chrombpnet", "x.h5"), ("finemo", "x.tsv"), ("bigwig", "x.bw")])
+def test_a_file_may_be_named_and_holds_one_target(evidence, tmp_path, kind, name):
+    sizes = tmp_path / "sizes"
+    sizes.write_text("chr1\t100000\n")
+    given = ("--run", evidence, "--format", kind, "--output", tmp_path / name, "--chrom-sizes", sizes)
+    result = command(*given)
+    assert result.exit_code == 2, result.output
+    assert f"{name}: a file of --format {kind} holds one target" in result.output
+    assert result.output.count("\n") == 1
+    result = command(*given, "--target", "hk")
+    assert result.exit_code == 0, result.output
+    files = ["sizes", name] + (["x.regions.bed"] if kind == "chrombpnet" else [])
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != PLACE) == sorted(files)
+    again = command(*given, "--target", "hk")
+    assert again.exit_code == 0, again.output
+
+
+def test_chrombpnet_comes_with_its_regions(evidence, tmp_path):
+    result = command("--run", evidence, "--format", "chrombpnet", "--output", tmp_path / "x")
+    assert result.exit_code == 0, result.output
+    assert visible(tmp_path / "x") == ["contributions.dev.h5", "contributions.hk.h5", "regions.bed"]
+    stored = read_attributions(evidence / "attributions.h5")
+    rows = [line.split("\t") for line in (tmp_path / "x" / "regions.bed").read_text().splitlines()]
+    assert [row[3] for row in rows] == stored.ids
+    assert [(row[0], int(row[1]), int(row[2])) for row in rows] == [
+        (place.chrom, place.start, place.end) for place in stored.coordinates
+    ]
+    assert {row[9] for row in rows} == {str(150 // 2)}
+
+
+def test_finemo_hits_agree_with_the_contributions(evidence, tmp_path):
+    """Where hits do not overlap: of two that do, the second has what the first left."""
+    result = command("--run", evidence, "--format", "finemo", "--output", tmp_path / "x")
+    assert result.exit_code == 0, result.output
+    assert visible(tmp_path / "x") == ["hits.dev.tsv", "hits.hk.tsv"]
+    stored = read_attributions(evidence / "attributions.h5")
+    total = alone = 0
+    for target in ("dev", "hk"):
+        rows = read_table(tmp_path / "x" / f"hits.{target}.tsv", exports.FinemoHit, "x")
+        total += len(rows)
+        for row in rows:
+            if any(other is not row and other.start < row.end and row.start < other.end for other in rows):
+                continue
+            place = stored.coordinates[row.peak_id]
+            start, end = row.start - place.start, row.end - place.start
+            if place.strand == "-":
+                start, end = place.end - row.end, place.end - row.start
+            here = stored[target].contributions[row.peak_id, :, start:end].astype(float)
+            assert row.hit_importance == pytest.approx(abs(here.sum()), rel=1e-3)
+            assert row.hit_importance_sq == pytest.approx((here**2).sum(), rel=1e-3)
+            alone += 1
+    assert total == len(read_table(evidence / "hits.tsv", Hit, "x"))
+    assert alone > 100
 
 
 def test_hostile_names_stay_in_their_cell(run, tmp_path):

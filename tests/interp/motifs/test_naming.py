@@ -63,14 +63,15 @@ def test_matches_carry_family_flybase_and_the_reason():
 
 def test_tables_without_the_new_columns_are_still_read(tmp_path):
     """matches.tsv of runs made before family, flybase and reason were known."""
+    new = ["family", "flybase", "reason", "likeness", "expressed"]
     path = tmp_path / "matches.tsv"
     write_table(path, [GATA], Match)
     lines = [line.split("\t") for line in path.read_text().splitlines()]
-    assert [f.name for f in fields(Match)][-4:] == lines[0][-4:] == ["family", "flybase", "reason", "likeness"]
+    assert [f.name for f in fields(Match)][-5:] == lines[0][-5:] == new
     known = replace(GATA, likeness=0.9)
     write_table(path, [known], Match)
     assert read_table(path, Match, "x") == [known]
-    path.write_text("".join("\t".join(cells[:-4]) + "\n" for cells in lines))
+    path.write_text("".join("\t".join(cells[:-5]) + "\n" for cells in lines))
     (old,) = read_table(path, Match, "x")
     assert replace(old, likeness=0.9) == replace(known, family="", flybase="")
     assert np.isnan(old.likeness)

@@ -67,19 +67,21 @@ def test_validate_writes_effects_and_what_was_done(folder: Path) -> None:
     run("validate", *MODEL, "--run", folder, "--backgrounds", 40, "--copies", "1,3", "--seed", 4)
     effects = read_run(folder).effects
     assert [(e.target, e.pattern, e.copies, e.n_backgrounds) for e in effects] == [
-        (target, name, copies, 40)
-        for target, name in (
-            ("act", "pos_patterns.pattern_0"), ("act", "pos_patterns.pattern_1"), ("rep", "neg_patterns.pattern_0"),
+        (*which, copies, 40)
+        for target, other, name in (
+            ("act", "rep", "pos_patterns.pattern_0"), ("act", "rep", "pos_patterns.pattern_1"),
+            ("rep", "act", "neg_patterns.pattern_0"),
         )
-        for copies in (1, 3)
+        for *which, copies in ((target, name, 1), (target, name, 3), (other, f"{target}/{name}", 1))
     ]  # fmt: skip
-    assert [round(e.effect) for e in effects] == [2, 6, 2, 6, -1, -3]
-    assert all(e.excess_low * e.excess_high > 0 for e in effects)
+    assert [round(e.effect) for e in effects] == [2, 6, 0, 2, 6, 0, -1, -3, 0]
+    own = [e for e in effects if "/" not in e.pattern]
+    assert all(e.excess_low * e.excess_high > 0 for e in own)
     step = steps(folder)["validate"]
     attributed = steps(folder)["attribute"]["model"]["model_fingerprint"]
     assert step["model_fingerprint"] == attributed
     assert (step["n_backgrounds"], step["copies"], step["seed"]) == (40, [1, 3], 4)
-    assert (step["patterns"], step["effects"], step["notes"], step["model_of_the_run"]) == (3, 6, {}, True)
+    assert (step["patterns"], step["effects"], step["notes"], step["model_of_the_run"]) == (3, 9, {}, True)
     again = (folder / "validation.tsv").read_bytes()
     run("validate", *MODEL, "--run", folder, "--backgrounds", 40, "--copies", "1,3", "--seed", 4, "--batch-size", 3)
     assert (folder / "validation.tsv").read_bytes() == again
@@ -180,7 +182,7 @@ def test_evidence_of_other_motifs_is_never_shown(folder: Path, caplog: pytest.Lo
     run("validate", *MODEL, "--run", folder, "--backgrounds", 10)
     run("hits", "--run", folder, "--quantile", 0)
     before = read_run(folder)
-    assert (len(before.effects), len(before.hits)) == (9, 3 * N)
+    assert (len(before.effects), len(before.hits)) == (9 + 3, 3 * N)
     assert "left out" not in caplog.text
     write_motifs(folder, leave_out=5)
     stale = read_run(folder)
@@ -191,17 +193,17 @@ def test_evidence_of_other_motifs_is_never_shown(folder: Path, caplog: pytest.Lo
     assert read_run(folder).hits
     assert read_run(folder).effects == []
     write_motifs(folder)
-    assert len(read_run(folder).effects) == 9, "the motifs that it was made of are back"
+    assert len(read_run(folder).effects) == 9 + 3, "the motifs that it was made of are back"
 
 
 def test_a_table_that_its_step_did_not_write_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     run("validate", *MODEL, "--run", folder, "--backgrounds", 10)
     with (folder / "validation.tsv").open("a") as file:
-        file.write("act\tpos_patterns.pattern_0\t+\t4" + "\t1" * 10 + "\n")
+        file.write("act\tpos_patterns.pattern_0\t+\t4" + "\t1" * 10 + "\tname\n")
     assert read_run(folder).effects == []
     assert "left out" in caplog.text
     run("validate", *MODEL, "--run", folder, "--backgrounds", 10, "--output", folder / "elsewhere" / "v.tsv")
-    assert len(read_table(folder / "elsewhere" / "v.tsv", Effect, "validate")) == 9
+    assert len(read_table(folder / "elsewhere" / "v.tsv", Effect, "validate")) == 9 + 3
     assert read_run(folder).effects == []
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from explained_run import explained_run
 from page_reader import HOSTILE, Page
 from planted import planted
 from planted_run import hostile_run, planted_run
@@ -21,7 +22,7 @@ from l2g_interp.report.checks import enough, pearson
 from l2g_interp.report.context import ReportOptions, load_context
 from l2g_interp.report.effects import warning
 from l2g_interp.report.seqlets import seqlet_evidence
-from l2g_interp.report.tracks import Box, _box_text, _lanes
+from l2g_interp.report.track_picture import Box, _box_text, _label, _lanes
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,8 @@ def page(run: Run, **options) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_the_page_is_well_formed_and_every_link_leads_somewhere(run):
-    shown = page(run)
+def test_the_page_is_well_formed_and_every_link_leads_somewhere(tmp_path):
+    shown = page(explained_run(tmp_path))
     ids = [value for key, value in shown.attributes if key == "id"]
     assert len(ids) == len(set(ids))
     links = {value[1:] for key, value in shown.attributes if key == "href" and value.startswith("#")}
@@ -129,10 +130,11 @@ def test_targets_stand_side_by_side_by_the_name_of_the_factor(run):
         [run.patterns[target][0].n_seqlets] for target in found.targets
     ]
     assert "Of 3 named motifs, 1 is found in both targets." in found.words
-    assert (
-        SECTIONS["families"].build(load_context(replace(run, patterns={"hk": run.patterns["hk"]}), ReportOptions()))
-        is None
-    )
+    one = SECTIONS["families"].build(load_context(replace(run, patterns={"hk": run.patterns["hk"]}), ReportOptions()))
+    assert one.targets == ["hk"]
+    assert one.words == ""
+    bare = replace(run, patterns={}, hits=[], effects=[])
+    assert SECTIONS["families"].build(load_context(bare, ReportOptions())) is None
 
 
 def test_a_family_is_the_name_before_the_brackets():
@@ -303,7 +305,7 @@ def test_padding_is_not_drawn(tmp_path):
 
 def test_boxes_that_overlap_or_whose_names_would_get_rows_of_their_own():
     def boxes(*starts):
-        return [Box(start, start + 8, "GATA", "motif-0-0", 0, False) for start in starts]
+        return [_label(Box(start, start + 8, "GATA", "motif-0-0", 0, False), 249) for start in starts]
 
     assert _lanes(boxes(0, 100)) == [0, 0]
     assert _lanes(boxes(0, 4)) == [0, 1]
