@@ -21,7 +21,8 @@ from l2g_interp.records.types import Pattern, Seqlets
 
 LOWEST = 0.5  # likeness below which nothing is called
 GRID = np.arange(0.6, 0.951, 0.01)  # floors that a pattern may have
-PRICE = 0.7  # own seqlets that a pattern may lose to keep one of another, which has its own motif, from being taken
+PRICE = 0.5  # own seqlets that a pattern may lose to keep one of another, which has its own motif, from being taken
+MOST_TAKEN = 0.2  # share of any other pattern's seqlets that a pattern may take, whatever that costs
 OF_DATABASE = 0.8  # floor of a database's motif: no seqlets speak for it
 TAKEN = 0.03  # share of any pattern's seqlets that a database's motif may take; its floor is raised to keep to that
 FEW = 50  # seqlets; fewer say nothing about a share
@@ -112,10 +113,16 @@ def calibrated(library: Sequence[Entry], sites: Sequence[Sites], quantile: float
 
 
 def _of_pattern(own: np.ndarray, others: Sequence[np.ndarray]) -> float:
-    """Where the fewest own seqlets are lost and, each at `PRICE`, the fewest of the others are taken."""
+    """Where the fewest own seqlets are lost and, each at `PRICE`, the fewest of the others are taken.
+
+    1 where every floor takes too large a share of another pattern's.
+    """
     lost = (own[:, None] < GRID).sum(axis=0)
-    taken = sum((each[:, None] >= GRID).sum(axis=0) for each in others)
-    return float(GRID[np.argmin(lost + PRICE * taken)])
+    taken = [each[:, None] >= GRID for each in others]
+    shares = np.max([each.mean(axis=0) for each in taken], axis=0, initial=0.0)
+    cost = lost + PRICE * sum(each.sum(axis=0) for each in taken)
+    able = np.flatnonzero(shares <= MOST_TAKEN)
+    return float(GRID[able[np.argmin(cost[able])]]) if len(able) else 1.0
 
 
 def _of_database(others: Sequence[np.ndarray]) -> float:
