@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import earlier_hits
@@ -63,7 +64,7 @@ PLANTED = {
     "Ohler6": ("KTYRGTATWTTT", r"Ohler6"),
     "Ohler7": ("KNNCAKCNCTRNY", r"Ohler7"),
 }
-EACH, MARGIN = 145, 10  # planted sites of each motif; bp that they keep from the ends
+MARGIN = 10  # bp that planted sites keep from the ends
 Caller = Callable[[Attributions, str], list[Hit]]  # attributions, and the names to leave out ("" for none)
 
 
@@ -84,21 +85,22 @@ class Site:
 @click.option("--split", default="test", show_default=True)
 @click.option("--top", default=500, show_default=True, help="Strongest sequences per target.")
 @click.option("--references", default=10, show_default=True)
+@click.option("--each", default=145, show_default=True, help="Planted sites of each motif.")
 @click.option("--seed", default=1, show_default=True, help="Of controls and planted sites.")
 @click.option("--demo", type=click.Path(exists=True, path_type=Path), help="Folder of 'l2g-interp demo', instead.")
-def main(data: Path | None, output: Path, split: str, top: int, references: int, seed: int, demo: Path | None) -> None:
+def main(data: Path | None, output: Path, demo: Path | None, **given: Any) -> None:
     """Print the tables."""
     output.mkdir(parents=True, exist_ok=True)
     if demo:
         demo_table(demo)
     if data:
-        network_tables(data, output, split, top, references, seed)
-        oracle_table(references, seed)
+        network_tables(data, output, **given)
+        oracle_table(given["references"], given["seed"])
 
 
-def network_tables(data: Path, output: Path, split: str, top: int, references: int, seed: int) -> None:
+def network_tables(data: Path, output: Path, **given: Any) -> None:
     """The published network on the strongest sequences of a split."""
-    explained, controls, planted, before, truth = explain_network(data, output, split, top, references, seed)
+    explained, controls, planted, before, truth = explain_network(data, output, **given)
     sites = used_sites(planted, before, truth, controls)
     print_used(sites)
     motifs = [m for name in ("jaspar-insects", "core-promoter") for m in motif_db.load(name)]
@@ -110,12 +112,11 @@ def network_tables(data: Path, output: Path, split: str, top: int, references: i
 
 
 def explain_network(
-    data: Path, output: Path, split: str, top: int, references: int, seed: int
+    data: Path, output: Path, split: str, top: int, references: int, each: int, seed: int
 ) -> tuple[Attributions, Attributions, Attributions, np.ndarray, list[tuple[int, int, int, str]]]:
     """Attributions of the strongest sequences, of controls and of planted sites, kept in the folder."""
-    names = [
-        output / f"{split}.{top}.{references}.{seed}.{kind}" for kind in ("h5", "controls.h5", "planted.h5", "npz")
-    ]
+    stem, kinds = f"{split}.{top}.{references}.{each}.{seed}", ("h5", "controls.h5", "planted.h5", "npz")
+    names = [output / f"{stem}.{kind}" for kind in kinds]
     truth_file = names[3].with_suffix(".json")
     if not truth_file.exists():
         run(l2g, "import-deepstarr", data / "deepstarr" / "deepstarr.model.h5", "--output", output / "model")
@@ -123,7 +124,7 @@ def explain_network(
         model = open_model(str(output / "model"), Sequences(["x"], sequences[:1], "x"), "model", None).module
         codes = one_hot(sequences, len(sequences[0]))
         controls = draw_backgrounds(codes[draw_rows(len(codes), min(500, len(codes)), seed)], seed).one_hot
-        backgrounds, planted, truth = plant(codes, seed)
+        backgrounds, planted, truth = plant(codes, each, seed)
         for path, these in zip(names, (codes, controls, planted), strict=False):
             write_attributions(path, attribute(model, these, n_references=references, seed=seed, progress=True))
         before = attribute(model, backgrounds, n_references=1, method="input_x_gradient", progress=True)
@@ -141,14 +142,14 @@ def strongest(data: Path, split: str, top: int) -> list[str]:
     return list(dict.fromkeys(row["sequence"] for row in order))
 
 
-def plant(codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int, int, str]]]:
+def plant(codes: np.ndarray, each: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int, int, str]]]:
     """Shuffled sequences, the same with one site each, and row, start, end and motif of the sites."""
     rng = np.random.default_rng(seed)
-    n, length = EACH * len(PLANTED), codes.shape[2]
+    n, length = each * len(PLANTED), codes.shape[2]
     backgrounds = draw_backgrounds(codes[rng.integers(0, len(codes), n)], seed).one_hot
     planted, truth = backgrounds.copy(), []
     for row in range(n):
-        name = list(PLANTED)[row // EACH]
+        name = list(PLANTED)[row // each]
         ppm = consensus_ppm(PLANTED[name][0], 1.0)
         letters = np.array([rng.choice(4, p=column / column.sum()) for column in ppm.T])
         letters = 3 - letters[::-1] if rng.random() < 0.5 else letters
@@ -180,7 +181,8 @@ def used_sites(
 def callers_of(explained: Attributions, controls: Attributions, motifs: Sequence[motif_db.Motif]) -> dict[str, Caller]:
     """The callers to compare: before, before on more patterns, and motifs that compete."""
     callers: dict[str, Caller] = {}
-    for title, sensitivity in (("before", "standard"), ("before, sensitive TF-MoDISco", "sensitive")):
+    settings = {"before": "standard", "before, sensitive TF-MoDISco": "sensitive", "motifs compete": "auto"}
+    for title, sensitivity in settings.items():
         options = options_for(len(explained), sensitivity)
         patterns = [p for found in discover_motifs(explained, options=options).patterns.values() for p in found]
         matches = match_motifs(patterns, motifs)

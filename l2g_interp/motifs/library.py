@@ -84,11 +84,16 @@ def build_library(
 
 
 def _of_patterns(patterns: Sequence[Pattern], names: Mapping[tuple[str, str], tuple[str, str]]) -> list[Entry]:
+    return [_pattern_entry(group, names) for group in grouped(patterns)]
+
+
+def grouped(patterns: Sequence[Pattern]) -> list[list[Pattern]]:
+    """The patterns, trimmed, with those of several targets that are one motif together; most seqlets first."""
     groups: list[list[Pattern]] = []
     for pattern in sorted((trimmed(p, narrowest=CORE) for p in patterns), key=lambda p: -p.n_seqlets):
         home = next((g for g in groups if _same(g, pattern)), None)
         groups.append([pattern]) if home is None else home.append(pattern)
-    return [_pattern_entry(group, names) for group in groups]
+    return groups
 
 
 def _same(group: Sequence[Pattern], pattern: Pattern) -> bool:
@@ -132,9 +137,15 @@ def _merged(group: Sequence[Entry]) -> Entry:
 
 
 def likeness_to(pattern: Pattern, motifs: Sequence[Motif]) -> Float[np.ndarray, " motifs"]:
-    """How alike the pattern's centred hypothetical contributions are to each motif's centred log-odds, best aligned."""
+    """How alike the pattern is to each motif: the mean of two cosines, best aligned.
+
+    That of the CWM with the motif's letters in bits, and that of the centred hypothetical contributions with its
+    log-odds. The second tells relatives apart, but says little of a network that learned nothing about absent bases.
+    """
     core = trimmed(pattern, narrowest=CORE)
-    return aligned_cosines(unit(centred(_sign(core) * core.hcwm)), [unit(centred(log_odds(m.ppm))) for m in motifs])
+    looks = aligned_cosines(unit(signed_cwm(core)), [unit(information_logo(m.ppm)) for m in motifs])
+    reads = aligned_cosines(unit(centred(_sign(core) * core.hcwm)), [unit(centred(log_odds(m.ppm))) for m in motifs])
+    return (looks + reads) / 2
 
 
 def log_odds(ppm: Float[np.ndarray, "4 width"]) -> Float[np.ndarray, "4 width"]:

@@ -2,15 +2,15 @@
 
 A pattern is named by a vote of the families of its significant matches, not by the first of them: a matrix may be
 filed under the wrong factor (JASPAR's pnr, a GATA factor, is TATCGATA, the DRE), and TOMTOM sees only base frequencies.
-What a family counts is how alike the pattern's hypothetical contributions are to its best motif's log-odds, and a
-little for every further member that matches.
+What a family counts is how alike the pattern is to its best motif (`library.likeness_to`), and a little for every
+further member that matches. Patterns of several targets that are one motif vote together and get one name.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,8 @@ from l2g_interp.records.types import Match, Pattern
 SIGNIFICANT_Q = 0.1
 
 
-LEAST_LIKENESS = 0.5  # a pattern whose hypothetical contributions ask for other bases is not that motif
+LEAST_LIKENESS = 0.5  # a pattern whose contributions ask for other bases is not that motif
+CURATED, IS_CURATED = 0.03, "core-promoter"  # of likeness: elements known to act in promoters and enhancers count more
 SUPPORT = 0.02  # of likeness: what a further significant member of a family counts for it
 MOST_SUPPORT = 3  # members; large families would outvote the right one
 NEAR_TIE = 0.03  # of likeness: families closer to the first than this are told beside the name
@@ -79,13 +80,17 @@ def family_keys(name: str, family: str) -> set[str]:
     return known or ({name} if name else set())
 
 
-def vote(matches: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> list[Match]:
+def vote(
+    matches: Sequence[Match], max_q: float = SIGNIFICANT_Q, others: Mapping[str, float] | None = None
+) -> list[Match]:
     """The matches of one pattern in the order of the vote: first the one that names it, then its family's rivals.
 
     Parameters
     ----------
     matches
         By p-value, best first, with their ``likeness``.
+    others
+        What each family counts for the same motif in other targets (`family_scores`, summed).
 
     Returns
     -------
@@ -95,7 +100,7 @@ def vote(matches: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> list[Match]:
     """
     scores = family_scores(matches, max_q)
     if scores:
-        winner = max(scores, key=lambda key: scores[key])
+        winner = max(scores, key=lambda key: scores[key] + (others or {}).get(key, 0.0))
         able = [m for m in matches if significant(m, max_q) and winner in _keys(m)]
         first = max(able, key=lambda match: (match.expressed != "no", match.likeness))
         matches = [first, *(match for match in matches if match is not first)]
@@ -107,7 +112,8 @@ def family_scores(matches: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> dic
     found: dict[str, list[float]] = {}
     for match in matches:
         for key in _keys(match) if significant(match, max_q) else ():
-            found.setdefault(key, []).append(np.nan_to_num(match.likeness))
+            curated = CURATED * (match.database == IS_CURATED)
+            found.setdefault(key, []).append(np.nan_to_num(match.likeness) + curated)
     return {key: max(alike) + SUPPORT * min(len(alike) - 1, MOST_SUPPORT) for key, alike in found.items()}
 
 

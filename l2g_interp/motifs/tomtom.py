@@ -15,6 +15,7 @@ least the fraction of them that do.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,11 +23,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from l2g_core.errors import InputError
-from l2g_interp.motifs.library import likeness_to
+from l2g_interp.motifs.library import grouped, likeness_to
 from l2g_interp.motifs.matrices import informative_span, normalised, similarity, trim_span
 from l2g_interp.motifs.naming import SIGNIFICANT_Q as SIGNIFICANT_Q
 from l2g_interp.motifs.naming import best_matches as best_matches
-from l2g_interp.motifs.naming import reason, vote
+from l2g_interp.motifs.naming import family_scores, reason, vote
 from l2g_interp.motifs.naming import significant as significant
 from l2g_interp.records.types import Match, Pattern
 from motif_db.expression import expressed
@@ -100,22 +101,38 @@ def match_motifs(
     queries = [normalised(pattern.ppm[:, a:b]) for pattern, (a, b) in zip(patterns, spans, strict=True)]
     comparison = compare(queries, [motif.ppm for motif in motifs])
     left = [a - trim_span(pattern.cwm)[0] for pattern, (a, _) in zip(patterns, spans, strict=True)]
-    found = []
+    found: dict[tuple[str, str], list[Match]] = {}
     for i, pattern in enumerate(patterns):
         able = _distinct(comparison.p_value[i], motifs, max(n_matches, VOTERS))
         alike = likeness_to(pattern, [motifs[j] for j in able])
-        ranked = vote(
-            [
-                replace(
-                    _match(pattern, motifs[j], rank, comparison, (i, j), left[i]),
-                    likeness=score,
-                    expressed=_expressed(motifs[j], genes),
-                )
-                for rank, (j, score) in enumerate(zip(able, alike.tolist(), strict=True), start=1)
-            ]
-        )
-        found += [replace(ranked[0], reason=reason(ranked)), *ranked[1:n_matches]]
-    return found
+        found[pattern.target, pattern.name] = [
+            replace(
+                _match(pattern, motifs[j], rank, comparison, (i, j), left[i]),
+                likeness=score,
+                expressed=_expressed(motifs[j], genes),
+            )
+            for rank, (j, score) in enumerate(zip(able, alike.tolist(), strict=True), start=1)
+        ]
+    return _named(patterns, found, n_matches)
+
+
+def _named(patterns: Sequence[Pattern], found: dict[tuple[str, str], list[Match]], n_matches: int) -> list[Match]:
+    """The matches of each pattern in the order of the vote, in which the other targets' patterns of its motif join."""
+    ranked: dict[tuple[str, str], list[Match]] = {}
+    for group in grouped(patterns):
+        keys = [(pattern.target, pattern.name) for pattern in group]
+        scores = {key: family_scores(found[key]) for key in keys}
+        for key in keys:
+            others = Counter[str]()
+            for other in keys:
+                if other != key:
+                    others.update(scores[other])
+            ranked[key] = vote(found[key], others=others)
+    made = []
+    for pattern in patterns:
+        first, *rest = ranked[pattern.target, pattern.name]
+        made += [replace(first, reason=reason([first, *rest])), *rest[: n_matches - 1]]
+    return made
 
 
 def compare(

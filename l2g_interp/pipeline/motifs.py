@@ -10,7 +10,14 @@ from pathlib import Path
 from l2g_core.runs.files import write_json
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.ledger import known_sha256
-from l2g_interp.motifs.modisco.discover import ModiscoOptions, discover_motifs, motifs_file, options_for
+from l2g_interp.motifs.modisco.discover import (
+    ModiscoOptions,
+    discover_motifs,
+    least_seqlets,
+    motifs_file,
+    options_for,
+)
+from l2g_interp.motifs.modisco.file import options_of
 from l2g_interp.motifs.tomtom import best_matches, match_motifs
 from l2g_interp.records.attributions_file import read_overview
 from l2g_interp.records.tables import read_table, write_table
@@ -28,7 +35,7 @@ def discover_files(
     folder: Path,
     *,
     min_seqlets: int | None = None,
-    options: ModiscoOptions | None = None,
+    options: Sequence[ModiscoOptions] | None = None,
     overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, list[Pattern]]:
@@ -43,7 +50,7 @@ def discover_files(
     min_seqlets
         Patterns with fewer seqlets are left out of the result (not of the files); by default what ``options`` say.
     options
-        TF-MoDISco's settings; by default those that fit the number of sequences.
+        TF-MoDISco's settings to try, of which the best are taken; by default those that fit the number of sequences.
     overwrite
         Replace what other settings left (the rule of `l2g_core.runs.identity`).
 
@@ -58,13 +65,14 @@ def discover_files(
     """
     overview = read_overview(attributions)
     options = options or options_for(len(overview.ids))
-    min_seqlets = options.min_seqlets if min_seqlets is None else min_seqlets
+    min_seqlets = least_seqlets(options) if min_seqlets is None else min_seqlets
     log.info(
-        "TF-MoDISco on %d sequences: window %d, patterns of %d seqlets or more; motifs need occurrences, so give all "
-        "your sequences", len(overview.ids), options.sliding_window_size, min_seqlets,
+        "TF-MoDISco on %d sequences, patterns of %d seqlets or more; motifs need occurrences: give all your sequences",
+        len(overview.ids), min_seqlets,
     )  # fmt: skip
     files = [folder / motifs_file(target) for target in overview.by_target]
-    content = {"attributions": known_sha256(attributions), "min_seqlets": min_seqlets, "options": asdict(options)}
+    tried = [asdict(each) for each in options]
+    content = {"attributions": known_sha256(attributions), "min_seqlets": min_seqlets, "options": tried}
     with claim(folder, Identity("l2g-interp motifs", content), files, overwrite=overwrite) as claimed:
         if claimed.finished:
             return read_all_patterns(folder)
@@ -76,7 +84,10 @@ def discover_files(
         noted = {
             "attributions": str(attributions),
             "min_seqlets": min_seqlets,
-            "options": asdict(options),
+            "options": tried,
+            "window_taken": {
+                target: options_of(folder / motifs_file(target))["sliding_window_size"] for target in found.patterns
+            },
             "patterns": {target: len(patterns) for target, patterns in found.patterns.items()},
             "seqlets": {target: sum(p.n_seqlets for p in patterns) for target, patterns in found.patterns.items()},
             "notes": found.notes,

@@ -180,9 +180,10 @@ class Match:
     ``label`` is what people call the factor. ``strand``, ``offset`` and ``overlap`` place the motif on the
     trimmed pattern (bp; offset may be negative). ``q_value`` is Benjamini-Hochberg over the whole search. ``family``
     and ``flybase`` are empty where unknown; ``reason`` says why a pattern's first match names it or does not.
-    ``likeness``: cosine of the pattern's hypothetical contributions, less their mean over the bases, with the motif's
-    log-odds, best aligned. Rank 1 is the match that won the vote (`l2g_interp.motifs.naming.vote`). ``expressed``:
-    ``yes`` or ``no`` where the user said which genes are and the motif's are known.
+    ``likeness``: mean of two cosines, best aligned: of the CWM with the motif's letters in bits, and of the
+    hypothetical contributions, less their mean over the bases, with its log-odds. Rank 1 is the match that won the vote
+    (`l2g_interp.motifs.naming.vote`). ``expressed``: ``yes`` or ``no`` where the user said which genes are and the
+    motif's are known.
     """
 
     target: str

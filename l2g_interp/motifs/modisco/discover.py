@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -72,11 +73,6 @@ class ModiscoOptions:
     ppm_pseudocount: float = 0.001
 
     @property
-    def min_seqlets(self) -> int:
-        """Seqlets that a pattern must have by default."""
-        return 20 if self.min_passing_windows_frac >= SENSITIVE["min_passing_windows_frac"] else MIN_SEQLETS
-
-    @property
     def shortest(self) -> int:
         """Length in bp below which no seqlet fits."""
         return self.sliding_window_size + 2 * self.flank_size + 1
@@ -84,17 +80,24 @@ class ModiscoOptions:
 
 # TF-MoDISco's settings by how many sequences there are. On 500 + 500 enhancers of the published DeepSTARR network the
 # sensitive ones find nine patterns for dev and eight for hk, the standard ones five each; on all 4,500 they add
-# mixtures.
+# mixtures. Where few motifs make up much of short sequences, as in the demo, the standard ones put more seqlets into a pattern.
 SENSITIVE: dict[str, Any] = {"min_passing_windows_frac": 0.1, "sliding_window_size": 11}
 SENSITIVITIES: dict[str, dict[str, Any]] = {"sensitive": SENSITIVE, "standard": {}}
-FEW_SEQUENCES = 1000  # up to this many, the sensitive settings
+FEW_SEQUENCES = 1000  # up to this many, both settings are tried, and those that find more patterns are taken
 
 
-def options_for(n_sequences: int, sensitivity: str = "auto", **more: Any) -> ModiscoOptions:
-    """TF-MoDISco's settings that fit the number of sequences; ``sensitivity`` may be one of `SENSITIVITIES`."""
+def options_for(n_sequences: int, sensitivity: str = "auto", **more: Any) -> list[ModiscoOptions]:
+    """The settings to try: one of `SENSITIVITIES`, or those that fit the number of sequences."""
+    names = [sensitivity]
     if sensitivity == "auto":
-        sensitivity = "sensitive" if n_sequences <= FEW_SEQUENCES else "standard"
-    return ModiscoOptions(**{**SENSITIVITIES[sensitivity], **more})
+        names = list(SENSITIVITIES) if n_sequences <= FEW_SEQUENCES else ["standard"]
+    return [ModiscoOptions(**{**SENSITIVITIES[name], **more}) for name in names]
+
+
+def least_seqlets(to_try: Sequence[ModiscoOptions]) -> int:
+    """Seqlets that a pattern must have by default: fewer where the sensitive settings are tried."""
+    sensitive = any(options.min_passing_windows_frac >= SENSITIVE["min_passing_windows_frac"] for options in to_try)
+    return 20 if sensitive else MIN_SEQLETS
 
 
 def motifs_file(target: str) -> str:
@@ -106,7 +109,7 @@ def discover_motifs(
     attributions: Attributions | str | Path,
     *,
     targets: Sequence[str] | None = None,
-    options: ModiscoOptions | None = None,
+    options: ModiscoOptions | Sequence[ModiscoOptions] | None = None,
     min_seqlets: int | None = None,
     output_dir: str | Path | None = None,
     progress: bool = False,
@@ -122,7 +125,8 @@ def discover_motifs(
     targets
         Names; all of them by default.
     options
-        TF-MoDISco's parameters; by default those that fit the number of sequences (`options_for`).
+        TF-MoDISco's parameters; by default those that fit the number of sequences (`options_for`). Of several, those
+        are taken, for each target, that find most patterns, and most seqlets where they find as many.
     min_seqlets
         Drop patterns with fewer seqlets from the result (30, or 20 with the sensitive settings). The file keeps them.
     output_dir
@@ -145,7 +149,8 @@ def discover_motifs(
         TF-MoDISco's process died, for example because it ran out of memory.
     """
     options = options or options_for(_count(attributions))
-    min_seqlets = options.min_seqlets if min_seqlets is None else min_seqlets
+    to_try = [options] if isinstance(options, ModiscoOptions) else list(options)
+    least = least_seqlets(to_try) if min_seqlets is None else min_seqlets
     patterns: dict[str, list[Pattern]] = {}
     notes: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="l2g-modisco-") as scratch:
@@ -155,9 +160,9 @@ def discover_motifs(
             part = _one_target(attributions, target)
             path = folder / motifs_file(target)
             with waiting(f"TF-MoDISco: {target}", progress):
-                _discover(part, target, options, path)
-            patterns[target] = read_patterns(path, target, min_seqlets)
-            if note := note_of(path, len(patterns[target]), min_seqlets):
+                _discover_best(part, target, to_try, path, Path(scratch), least)
+            patterns[target] = read_patterns(path, target, least)
+            if note := note_of(path, len(patterns[target]), least):
                 notes[target] = note
                 log.warning("%s: %s", target, note)
     return Discovery(patterns, notes)
@@ -187,6 +192,35 @@ def _one_target(attributions: Attributions | str | Path, target: str) -> Attribu
         return read_attributions(attributions, targets=[target])
     check_targets([target], attributions.targets, "attributions")
     return attributions
+
+
+def _discover_best(
+    attributions: Attributions,
+    target: str,
+    to_try: Sequence[ModiscoOptions],
+    path: Path,
+    scratch: Path,
+    min_seqlets: int,
+) -> None:
+    """Try every setting that seqlets fit into, and put the file of the best under its name."""
+    length = attributions.one_hot.shape[2]
+    able = [options for options in to_try if options.shortest <= length] or list(to_try)[:1]
+    if len(able) == 1:
+        return _discover(attributions, target, able[0], path)
+    found = []
+    for number, options in enumerate(able):
+        file = scratch / f"{number}.{motifs_file(target)}"
+        _discover(attributions, target, options, file)
+        patterns = read_patterns(file, target, min_seqlets)
+        found.append((len(patterns), sum(p.n_seqlets for p in patterns), -number, file))
+    best = max(found)
+    with atomic_write(path) as unfinished:
+        shutil.copyfile(best[3], unfinished)
+    log.info(
+        "%s: %s", target,
+        "; ".join(f"window {o.sliding_window_size}: {n} patterns, {k} seqlets"
+                  for o, (n, k, *_) in zip(able, found, strict=True)),
+    )  # fmt: skip
 
 
 def _discover(attributions: Attributions, target: str, options: ModiscoOptions, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,12 @@ def read_discovery(folder: str | Path, min_seqlets: int = MIN_SEQLETS) -> Discov
         if note := note_of(path, len(patterns[target]), min_seqlets):
             notes[target] = note
     return Discovery(patterns, notes)
+
+
+def options_of(path: Path) -> dict:
+    """The settings that made a file of ours; empty for one of the tool's own."""
+    with _open(path) as file:
+        return json.loads(file.attrs.get("options", "{}"))
 
 
 def note_of(path: Path, n_patterns: int, min_seqlets: int) -> str:
