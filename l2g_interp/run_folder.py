@@ -116,11 +116,19 @@ def known_motifs(folder: Path) -> list[Motif]:
         return []
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return [Motif(**{**row, "ppm": np.array(row["ppm"], dtype=np.float64)}) for row in rows]
+        return [_known_motif(row) for row in rows]
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: not the motifs that 'l2g-interp match' stores ({error}); run it again with --overwrite"
         ) from error
+
+
+def _known_motif(row: dict[str, Any]) -> Motif:
+    """A motif as 'l2g-interp match' stores it; older versions stored only the matched ones, without their names."""
+    ppm = np.array(row["ppm"], dtype=np.float64)
+    if "motif_id" in row:
+        return Motif(row["motif_id"], "", row["database"], ppm)
+    return Motif(**{**row, "ppm": ppm})
 
 
 def known_matches(folder: Path, patterns: dict[str, list[Pattern]]) -> list[Match]:

@@ -41,7 +41,7 @@ def formats_in_words() -> str:
     "--output",
     required=True,
     type=PATH,
-    help="Folder to write; a file for bed and meme, or FILE.h5 of one target.",
+    help="Folder to write; a file for bed and meme, or FILE.h5, FILE.tsv or FILE.bw of one target.",
 )
 @overwrite_option
 def export(output: Path, overwrite: bool, **given: Any) -> None:

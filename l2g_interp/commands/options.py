@@ -11,7 +11,7 @@ import cloup
 from l2g_core.console import PATH, device_option, overwrite_option, resume_option
 from l2g_interp.attributions import METHODS
 
-SENSITIVITIES = ("sensitive", "standard")  # of l2g_interp.motifs.modisco.discover, which is slow to import
+SENSITIVITIES = ("standard", "sensitive")  # of l2g_interp.motifs.modisco.discover, which is slow to import
 DEFAULT_DATABASES = ("jaspar-insects", "core-promoter")
 
 model_options = cloup.option_group(

@@ -25,7 +25,7 @@ SIGNIFICANT_Q = 0.1
 
 
 LEAST_LIKENESS = 0.5  # a pattern whose contributions ask for other bases is not that motif
-CURATED, IS_CURATED = 0.03, "core-promoter"  # of likeness: elements known to act in promoters and enhancers count more
+CURATED, IS_CURATED = 0.05, "core-promoter"  # of likeness: elements known to act in promoters and enhancers count more
 SUPPORT = 0.02  # of likeness: what a further significant member of a family counts for it
 MOST_SUPPORT = 3  # members; large families would outvote the right one
 NEAR_TIE = 0.03  # of likeness: families closer to the first than this are told beside the name

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from l2g_interp.drawing.logo import TENTH, letters
 from l2g_interp.drawing.numbers import shortened
 from l2g_interp.motifs.matrices import information_logo, place
-from l2g_interp.motifs.naming import plain_name
+from l2g_interp.motifs.naming import plain_name, significant
 from l2g_interp.records.types import Match, Pattern
 from l2g_interp.report.context import Context
 from l2g_interp.report.links import gene_links, jaspar_address
@@ -61,11 +61,11 @@ class Symbols:
 def match_view(context: Context, core: Pattern, match: Match, symbols: Symbols) -> MatchView:
     """Both frequency logos on one axis: that is what TOMTOM compared. ``core`` is the trimmed pattern."""
     label = f"Frequency logo of {plain_name(core)}"
-    significant = match.q_value <= context.options.max_q
+    counts = significant(match, context.options.max_q)
     motif = context.run.motifs.get((match.database, match.motif_id))
     width = core.ppm.shape[1]
     mine = symbols.id(("pattern", core.name), core.ppm)
-    told = (match, significant, plain_name(core), jaspar_address(match.database, match.motif_id), gene_links(match))
+    told = (match, counts, plain_name(core), jaspar_address(match.database, match.motif_id), gene_links(match))
     if motif is None:
         return MatchView(*told, _placed(mine, 0, width, label), None)
     pattern_start, motif_start, drawn = place(width, np.asarray(motif), match.offset, match.strand)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from l2g_interp.motifs.unexplained import is_named
 from l2g_interp.report.context import Context
 from motif_db import available
 
@@ -48,7 +49,9 @@ def _words(context: Context) -> str:
     if run.effects:
         words += f"Each was planted into {max(effect.n_backgrounds for effect in run.effects):,} shuffled sequences. "
     if run.hits:
-        words += f"They have {len(run.hits):,} hits in {len({hit.row for hit in run.hits}):,} sequences."
+        named, rows = sum(is_named(hit) for hit in run.hits), len({hit.row for hit in run.hits})
+        words += f"They have {len(run.hits):,} hits in {rows:,} sequences" + f", {named:,} of them named." * bool(named)
+        words += "." * (not named)
     return words.strip()
 
 

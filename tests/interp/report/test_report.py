@@ -58,7 +58,7 @@ def test_the_table_has_the_columns_of_the_papers_figures(run):
     text = page(run).text
     for target in ("dev", "hk"):
         assert target in text
-    for column in ("Forward", "Reverse", "Seqlets", "Motif", "q-value", "Closest known motif"):
+    for column in ("Forward", "Reverse", "Seqlets", "Motif", "q-value", "Named after, or nearest"):
         assert column in text
     for word in ("AP-1", "GATA", "DRE", "Ohler1", "ATGACTCA", "0.0001", "raises", "lowers"):
         assert word in text

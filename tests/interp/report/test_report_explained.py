@@ -64,8 +64,8 @@ def test_the_first_line_says_what_stands_out_and_what_of_it_has_a_name(run, text
     )
     assert first in text
     assert text.index(first) < text.index("What the model reads")
-    assert "Sites of unknown motifs that would get another name 9 %" in text
-    assert "Sites of unknown motifs that would get another name under 1 %" in text
+    assert "If their motif were unknown: sites given another name 9 %" in text
+    assert "If their motif were unknown: sites given another name under 1 %" in text
     older = shown(replace(run, explained=[], unexplained=[], provenance={"steps": ["hits"]})).text
     assert "stand out" not in older
     assert "Sites of unknown" not in older
