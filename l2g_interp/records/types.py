@@ -288,7 +288,8 @@ class Unexplained:
     """A stretch that stands out and that no motif explains: a row of ``unexplained.tsv``; 0-based half-open.
 
     ``in_hits``: the share of its contribution that lies in hits of any kind; ``letters``: with 5 bp on either side;
-    ``nearest``, ``motif``, ``likeness``: the motif that it resembles most, which need not be much.
+    ``nearest``, ``motif``, ``likeness``: the motif that it resembles most, which need not be much (empty where no
+    motif has a cosine of 0.5 with its contributions).
     """
 
     target: str

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from counting_model import Counter
 from evidence_run import N, evidence_run, interp, sequences, write_motifs
+from planted import planted
 
 from l2g_interp import attribute, read_run
 from l2g_interp.effects.backgrounds import draw_backgrounds, draw_rows
 from l2g_interp.pipeline import attribute as stage
-from l2g_interp.records.attributions_file import read_attributions, read_controls
+from l2g_interp.records.attributions_file import append_attributions, read_attributions, read_controls
 from l2g_interp.records.tables import read_table
 from l2g_interp.records.types import ARRAYS, Explained, Hit, Unexplained
 
@@ -129,3 +130,29 @@ def test_matches_of_other_motifs_are_refused(tmp_path: Path) -> None:
     refused = interp("hits", "--run", folder)
     assert refused.exit_code == 2
     assert "made for other motifs" in refused.output
+
+
+@pytest.mark.slow
+def test_few_sequences_end_in_the_known_motifs_of_what_stands_out(tmp_path: Path) -> None:
+    """75 sequences give no pattern; the databases' motifs still name sites, and the rest is told with its nearest."""
+    explained, shuffles = planted(75, 150, seed=2)[0], planted(75, 150, seed=3, motifs=())[0]
+    append_attributions(tmp_path / "attributions.h5", [explained], 75, [shuffles], 75)
+    for command in (
+        ("motifs", "--attributions", tmp_path / "attributions.h5", "--output", tmp_path, "--min-seqlets", 200),
+        ("match", "--motifs", tmp_path, "--output", tmp_path / "matches.tsv"),
+        ("hits", "--run", tmp_path),
+        ("report", "--run", tmp_path, "--output", tmp_path / "report.html", "--tracks", 2),
+    ):
+        result = interp(*command)
+        assert result.exit_code == 0, result.output
+    run = read_run(tmp_path)
+    assert run.patterns == {"dev": [], "hk": []}
+    names = {target: {h.name.split(" ")[0] for h in run.hits if h.target == target} for target in ("dev", "hk")}
+    assert {"AP-1", "GATA"} <= names["dev"]
+    assert {"DRE", "Ohler1"} <= names["hk"]
+    assert {h.tier for h in run.hits} == {1}
+    assert {h.sign for h in run.hits} == {"+", "-"}
+    assert run.unexplained
+    assert np.mean([bool(row.nearest and row.motif) for row in run.unexplained]) > 0.5
+    page = (tmp_path / "report.html").read_text()
+    assert "What stays unexplained" in page
