@@ -3,9 +3,9 @@
     python benchmarks/real_run.py --data ../shared/data --output runs/deepstarr
 
 Takes the test sequences with the highest predicted dev and those with the highest predicted hk, explains both targets
-against 100 references, compares the motifs with both databases of the paper, plants them, finds their hits, and prints
-the table of its Figures 8 and 9 with that evidence and the time of each stage. Run it again with --resume after an
-interruption.
+against 100 references, compares the motifs with both databases of the paper (or with the default ones), plants them,
+finds their hits, and prints the table of its Figures 8 and 9 with that evidence, how much of what stands out has a
+name, and the time of each stage. Run it again with --resume after an interruption.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import click
 
 from l2g_core.cli import main as l2g
 from l2g_interp.cli import main as l2g_interp
+from l2g_interp.commands.options import DEFAULT_DATABASES
 from l2g_interp.exports import pattern_rows
 from l2g_interp.run_folder import read_run
 
@@ -32,15 +33,15 @@ TARGETS = ("dev", "hk")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
 @click.option("--top", default=500, show_default=True, help="Sequences to take per target.")
 @click.option("--references", default=100, show_default=True)
-@click.option("--core-promoter", is_flag=True, help="Search the shipped core-promoter elements too.")
+@click.option("--default-databases", is_flag=True, help="Those of 'l2g-interp run' instead of the paper's.")
 @click.option("--resume", is_flag=True)
-def main(data: Path, output: Path, top: int, references: int, core_promoter: bool, resume: bool) -> None:
+def main(data: Path, output: Path, top: int, references: int, default_databases: bool, resume: bool) -> None:
     """Run the job and print the motifs found and the seconds taken."""
     output.mkdir(parents=True, exist_ok=True)
     fasta, observed, checkpoint = output / "strongest.fa", output / "observed.tsv", output / "model"
     n = write_inputs(data / "deepstarr" / "activity.tsv.gz", fasta, observed, top)
     run(l2g, "import-deepstarr", data / "deepstarr" / "deepstarr.model.h5", "--output", checkpoint)
-    databases = ("onthefly", "flyfactorsurvey", *(["core-promoter"] if core_promoter else []))
+    databases = DEFAULT_DATABASES if default_databases else ("onthefly", "flyfactorsurvey")
     named = [option for name in databases for option in ("--database", name)]
     attributions, matches = output / "attributions.h5", output / "matches.tsv"
     stages: dict[str, list[object]] = {
@@ -87,6 +88,12 @@ def print_table(output: Path) -> None:
     found = read_run(output)
     for target, numbers in found.provenance["steps"]["attribute"]["targets"].items():
         click.echo(f"{target}: completeness error {numbers['completeness_error']:.1e}")
+    step = found.provenance["steps"]["hits"]
+    for target, part in step["explained"].items():
+        told = (
+            f"{part['named']:.2f} of what stands out is named, in {part['sequences_with_a_name']:.2f} of them"
+        )
+        click.echo(f"{target}: {told}; missing named wrong {step['missing_named_wrong'][target]:.2f}")
     click.echo("| | pattern | seqlets | name | database | q | one copy: effect | control | excess | hits |")
     click.echo("|---" * 10 + "|")
     patterns = [p for of_target in found.patterns.values() for p in of_target]

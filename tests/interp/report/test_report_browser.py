@@ -39,7 +39,7 @@ def hostile(tmp_path_factory) -> Path:
 def real(tmp_path_factory, shared) -> Path:
     """The report of a real run: the published network on some of the strongest test enhancers, through every stage."""
     folder = tmp_path_factory.mktemp("real")
-    options = ["--data", shared, "--output", folder, "--core-promoter", "--top", "300", "--references", "10"]
+    options = ["--data", shared, "--output", folder, "--top", "300", "--references", "10"]
     subprocess.run([sys.executable, REAL_RUN, *map(str, options)], check=True, stdout=subprocess.DEVNULL)
     return folder / "report.html"
 
