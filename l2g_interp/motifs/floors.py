@@ -34,7 +34,7 @@ MOST_SEQLETS = 500  # of a pattern, evenly spaced
 class Sites:
     """The seqlets of one pattern: the likeness ``(k, entries)`` that every motif of the library has there at its best.
 
-    0 where a motif is no candidate on more than half of the site and of itself. ``total``: the sum of contributions.
+    0 where a motif is no candidate on more than half of the site. ``total``: the sum of contributions.
     """
 
     entry: int
@@ -66,7 +66,7 @@ def sites_of(entry: int, pattern: Pattern, block: Block, rows: np.ndarray, matri
     for i, (row, start, end) in enumerate(zip(here.tolist(), s.start.tolist(), s.end.tolist(), strict=True)):
         first, last = np.searchsorted(found.row, [row, row + 1])
         near = found.take(np.arange(first, last))
-        on = near.take(_on_both(near, start, end))
+        on = near.take(_covering(near, start, end))
         np.maximum.at(best[i], on.entry, on.likeness)
     total = [block.contributions[r, :, a:b].sum() for r, a, b in zip(here, s.start, s.end, strict=True)]
     return Sites(entry, pattern, best, np.array(total, dtype=np.float64))
@@ -79,10 +79,9 @@ def some_seqlets(pattern: Pattern) -> Pattern:
     return replace(pattern, seqlets=Seqlets(s.example[some], s.start[some], s.end[some], s.is_revcomp[some]))
 
 
-def _on_both(found: Candidates, start: int, end: int) -> Bool[np.ndarray, " k"]:
-    """Which lie on more than half of the stretch, with more than half of themselves."""
-    shared = np.minimum(found.end, end) - np.maximum(found.start, start)
-    return 2 * shared > np.maximum(found.end - found.start, end - start)
+def _covering(found: Candidates, start: int, end: int) -> Bool[np.ndarray, " k"]:
+    """Which lie on more than half of the stretch, however wide they are."""
+    return 2 * (np.minimum(found.end, end) - np.maximum(found.start, start)) > end - start
 
 
 def calibrated(library: Sequence[Entry], sites: Sequence[Sites], quantile: float, floor: float | None = None) -> Floors:
