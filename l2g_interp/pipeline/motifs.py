@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from l2g_core.runs.files import write_json
 from l2g_core.runs.identity import Identity, claim
@@ -84,16 +85,24 @@ def discover_files(
         noted = {
             "attributions": str(attributions),
             "min_seqlets": min_seqlets,
-            "options": tried,
-            "window_taken": {
-                target: options_of(folder / motifs_file(target))["sliding_window_size"] for target in found.patterns
-            },
+            "options": _taken({target: options_of(folder / motifs_file(target)) for target in found.patterns}),
+            "options_tried": len(tried),
             "patterns": {target: len(patterns) for target, patterns in found.patterns.items()},
             "seqlets": {target: sum(p.n_seqlets for p in patterns) for target, patterns in found.patterns.items()},
             "notes": found.notes,
         }
         record(folder, "motifs", noted)
         return found.patterns
+
+
+def _taken(by_target: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """TF-MoDISco's settings by name; by target where targets took different ones."""
+    first = next(iter(by_target.values()), {})
+    return {
+        name: value if all(each[name] == value for each in by_target.values()) else
+        {target: each[name] for target, each in by_target.items()}
+        for name, value in first.items()
+    }  # fmt: skip
 
 
 def match_files(

@@ -13,13 +13,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from planted import MOTIFS, planted
+from planted import MOTIFS, planted, planted_attributions
 
 from l2g_core.errors import InputError
 from l2g_interp import motifs
 from l2g_interp.motifs.modisco import discover as modisco
 from l2g_interp.motifs.modisco import run as modisco_run
 from l2g_interp.motifs.modisco import worker as modisco_worker
+from l2g_interp.motifs.modisco.file import options_of
 from l2g_interp.records.attributions_file import write_attributions
 from l2g_interp.records.types import Attributions
 
@@ -418,3 +419,26 @@ def test_the_tools_own_commands_accept_the_file(discovery, folder, tmp_path):
     assert meme.read_text().count("MOTIF") == len(discovery.patterns["dev"])
     subprocess.run([COMMAND, "report", "-i", path, "-o", tmp_path / "report"], check=True, capture_output=True)
     assert "pos_patterns.pattern_0" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_the_settings_follow_the_number_of_sequences() -> None:
+    few, many = (modisco.options_for(n) for n in (modisco.FEW_SEQUENCES, modisco.FEW_SEQUENCES + 1))
+    assert [o.sliding_window_size for o in few] == [21, 11]
+    assert [o.sliding_window_size for o in many] == [21]
+    (asked,) = modisco.options_for(10**6, "sensitive", max_seqlets_per_metacluster=5)
+    assert (asked.min_passing_windows_frac, asked.max_seqlets_per_metacluster) == (0.1, 5)
+    assert (modisco.least_seqlets(few), modisco.least_seqlets(many)) == (20, 30)
+
+
+@pytest.mark.slow
+def test_of_two_settings_those_that_find_more_patterns_are_taken(tmp_path: Path) -> None:
+    made = planted_attributions(250, 120)
+    to_try = modisco.options_for(len(made))
+    each = [modisco.discover_motifs(made, options=options, min_seqlets=20).patterns for options in to_try]
+    taken = modisco.discover_motifs(made, output_dir=tmp_path).patterns
+    for target in made.targets:
+        counts = [len(found[target]) for found in each]
+        best = each[counts.index(max(counts))][target]
+        assert [(p.name, p.n_seqlets) for p in taken[target]] == [(p.name, p.n_seqlets) for p in best]
+        window = options_of(tmp_path / modisco.motifs_file(target))["sliding_window_size"]
+        assert window == to_try[counts.index(max(counts))].sliding_window_size
