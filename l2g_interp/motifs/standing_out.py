@@ -11,7 +11,7 @@ A segment is a maximal scoring subsequence (Ruzzo and Tompa 1999) of the contrib
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 QUIET = 0.99  # of the bases of shuffled sequences contribute less than the cost of a base
 FDR = 0.1  # of the segments that stand out, expected share that shuffled sequences have, too
+ONE_OF = 10  # shuffled sequences, of which one has a segment that exceeds the bar where no rate can set it
 ONE_IN = 5  # shuffled sequences, of which one has a window as strong as a candidate's threshold
 SIGNS = (1, -1)
 
@@ -37,12 +38,13 @@ class Segment:
 class Bar:
     """What a segment of one sign must exceed: ``cost`` is taken from every base, ``total`` is the least that is left.
 
-    ``total`` is infinite where no segment stands out.
+    ``total`` is infinite where no segment stands out. ``by_rate``: the total was set by the false discovery rate.
     """
 
     sign: int
     cost: float
     total: float
+    by_rate: bool = True
 
 
 def strongest_windows(
@@ -70,7 +72,9 @@ def bars(
 ) -> list[Bar]:
     """What segments must exceed, for either sign, so that at most ``fdr`` of them are expected by chance.
 
-    The rate is that of segments per base in the controls, divided by that in the sequences.
+    The rate is that of segments per base in the controls, divided by that in the sequences. Where too few sequences
+    have any site, as in a whole library, no segment passes at any height: shuffled sequences have chance sites, too.
+    Then the bar is what one in `ONE_OF` shuffled sequences exceeds with its strongest segment, and ``by_rate`` says so.
 
     Parameters
     ----------
@@ -86,7 +90,18 @@ def bars(
             for group in (profiles, controls)
         )
         found.append(Bar(sign, cost, _least(ours, theirs, bases / max(1, control_bases), fdr)))
+    if len(controls) and not any(np.isfinite(bar.total) for bar in found):
+        found = [replace(bar, total=_by_strongest(controls, bar), by_rate=False) for bar in found]
     return found
+
+
+def _by_strongest(controls: Sequence[Float[np.ndarray, " _"]], bar: Bar) -> float:
+    """What one in `ONE_OF` controls exceeds with its strongest segment."""
+    strongest = [
+        max((left for _, _, left in maximal_segments(bar.sign * profile - bar.cost)), default=0.0)
+        for profile in controls
+    ]
+    return max(float(np.quantile(strongest, 1 - 1 / ONE_OF)), float(np.finfo(np.float32).tiny))
 
 
 def _least(ours: np.ndarray, theirs: np.ndarray, scale: float, fdr: float) -> float:

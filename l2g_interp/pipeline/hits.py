@@ -45,6 +45,7 @@ class _Tables:
     hits: list[Hit] = field(default_factory=list)
     explained: list[Explained] = field(default_factory=list)
     unexplained: list[Unexplained] = field(default_factory=list)
+    by_rate: dict[str, bool] = field(default_factory=dict)  # whether the false discovery rate says what stands out
 
 
 def hit_files(
@@ -115,7 +116,8 @@ def hit_files(
 def _call(path: Path, calibration: Calibration, overview: Overview, shown: bool) -> _Tables:
     controls, ids = read_controls(path), overview.ids
     bars = {t: bars_of(path, controls, t, len(ids)) for t in calibration.contribution} if controls else {}
-    tables, left = _Tables(), {target: [] for target in bars}
+    tables = _Tables(by_rate={target: all(bar.by_rate for bar in of_target) for target, of_target in bars.items()})
+    left: dict[str, list] = {target: [] for target in bars}
     blocks = scan(path, calibration)
     for block in progress(blocks, "calling hits (blocks)", n_blocks(len(ids), calibration), shown):
         tables.hits += block.hits
@@ -155,7 +157,7 @@ def _noted(
         "motifs_competing": len(found.library),
         "patterns": _counts(found, patterns, tables.hits),
         "missing_named_wrong": {t: _overall(found, patterns, t) for t in targets},
-        "explained": {t: shares(rows) for t, rows in explained.items() if rows},
+        "explained": {t: {**shares(rows), "by_rate": tables.by_rate[t]} for t, rows in explained.items() if rows},
     }
 
 

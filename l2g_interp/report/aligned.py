@@ -22,7 +22,7 @@ from l2g_interp.report.context import Context
 from l2g_interp.report.links import gene_links, jaspar_address
 
 UNIT, TALL, BITS = 10 * TENTH, 34 * TENTH, 2.0  # units of a drawing per column and from bottom to top; bits at the top
-WIDEST, PITCHES = 130, (4, 12)  # pixels: a logo in the table, and the range of pixels per column
+WIDEST, PITCHES = 120, (3, 12)  # pixels: a logo in the table, and the range of pixels per column
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,10 @@ class Stretch:
 
 @dataclass(frozen=True)
 class TargetExplained:
-    """``decimals``: of the contributions; ``n_stretches``: how many unexplained ones ``unexplained.tsv`` has."""
+    """``decimals``: of the contributions; ``n_stretches``: how many unexplained ones ``unexplained.tsv`` has.
+
+    ``by_rate``: the false discovery rate says what stands out, as it does unless nothing passes it.
+    """
 
     target: str
     n_segments: int
@@ -61,6 +64,7 @@ class TargetExplained:
     stretches: list[Stretch]
     decimals: int
     n_stretches: int
+    by_rate: bool
 
 
 def explained(context: Context) -> list[TargetExplained] | None:
@@ -91,7 +95,13 @@ def _of_target(context: Context, target: str, rows: list[Explained]) -> TargetEx
         [_stretch(context, row, drawn) for row in found[:MOST_STRETCHES]],
         decimals_for(max((abs(row.contribution) for row in found), default=0.0)),
         len(found),
+        _by_rate(context, target),
     )
+
+
+def _by_rate(context: Context, target: str) -> bool:
+    step = context.run.provenance.get("steps", {}).get("hits", {})
+    return step.get("explained", {}).get(target, {}).get("by_rate", True)
 
 
 def _parts(rows: list[Explained]) -> list[Part]:
