@@ -108,7 +108,6 @@ def calibrated(library: Sequence[Entry], sites: Sequence[Sites], quantile: float
             first[i] = _of_pattern(own, others) if entry.patterns else _of_database(others)
         if (own > 0).any():
             second[i] = max(LOWEST, float(np.quantile(own[own > 0], quantile)))
-            first[i] = max(first[i], second[i] if floor is None else floor)  # no looser than its own seqlets are
     return Floors(first, np.where(second < first, second, np.inf), _wrong(sites, foreign, first))
 
 
