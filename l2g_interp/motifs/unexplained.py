@@ -62,16 +62,18 @@ def explain(
     unexplained
         The segments of which less than half lies in hits, and that share; their rows count from ``first``.
     """
-    named, any_hit = (_under(profile.shape, [h for h in hits if kind(h)], first) for kind in (is_named, bool))
+    named = [hit for hit in hits if is_named(hit)]
+    masks = [_under(profile.shape, these, first) for these in (named, hits)]
     rows, left = [], []
     for i, name in enumerate(ids):
         found = segments(profile[i, : lengths[i]], bars, first + i)
-        inside = [[_share(profile[i], mask[i], s) for s in found] for mask in (named, any_hit)]
+        inside = [[_share(profile[i], mask[i], s) for s in found] for mask in masks]
         sizes = np.array([abs(s.total) for s in found])
         total = float(sizes.sum())
         with_name, with_any = (float((sizes * np.array(shares)).sum()) for shares in inside)
-        n_named = sum(h.row == first + i and is_named(h) for h in hits)
-        rows.append(Explained(target, first + i, name, len(found), total, with_name, with_any - with_name, n_named))
+        others = max(0.0, with_any - with_name)  # bases of the other sign within a hit may make it less
+        n_named = sum(hit.row == first + i for hit in named)
+        rows.append(Explained(target, first + i, name, len(found), total, with_name, others, n_named))
         left += [(s, share) for s, share in zip(found, inside[1], strict=True) if share < HALF]
     return rows, left
 
