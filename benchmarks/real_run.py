@@ -90,9 +90,7 @@ def print_table(output: Path) -> None:
         click.echo(f"{target}: completeness error {numbers['completeness_error']:.1e}")
     step = found.provenance["steps"]["hits"]
     for target, part in step["explained"].items():
-        told = (
-            f"{part['named']:.2f} of what stands out is named, in {part['sequences_with_a_name']:.2f} of them"
-        )
+        told = f"{part['named']:.2f} of what stands out is named, in {part['sequences_with_a_name']:.2f} of them"
         click.echo(f"{target}: {told}; missing named wrong {step['missing_named_wrong'][target]:.2f}")
     click.echo("| | pattern | seqlets | name | database | q | one copy: effect | control | excess | hits |")
     click.echo("|---" * 10 + "|")

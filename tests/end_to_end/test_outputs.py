@@ -103,7 +103,7 @@ CASES = {
         lambda data: [*COUNTER, "--fasta", data / "x.fa", "--references", 3], "a.h5", ("--seed", 1), True
     ),
     "l2g-interp motifs": Case(
-        lambda data: ["--attributions", data / "run" / "attributions.h5"], "out", ("--min-seqlets", 20)
+        lambda data: ["--attributions", data / "run" / "attributions.h5"], "out", ("--min-seqlets", 25)
     ),
     "l2g-interp match": Case(
         lambda data: ["--motifs", data / "run", "--database", "core-promoter"], "m.tsv", ("--matches", 2)

@@ -255,7 +255,9 @@ def test_run_validates_and_calls_hits_before_the_report(tmp_path: Path) -> None:
     loaded = read_run(output)
     assert list(steps(output)) == ["attribute", "motifs", "match", "validate", "hits"]
     patterns = [p.name for found in loaded.patterns.values() for p in found]
-    assert len(loaded.effects) == 3 * len(patterns) > 0
+    own = [e for e in loaded.effects if "/" not in e.pattern]
+    assert len(own) == 3 * len(patterns) > 0
+    assert len(loaded.effects) == 4 * len(patterns)  # one copy for the other target, too
     assert all(e.excess_low * e.excess_high > 0 for e in loaded.effects if e.copies == 3)
     assert len(loaded.hits) > 0.9 * len(texts)
     assert (output / "hits.bed").exists()
