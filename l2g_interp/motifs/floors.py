@@ -1,9 +1,9 @@
 """How alike is alike enough? The floor of each motif, and how often it is wrong, measured on the run itself.
 
-Leaving one motif out needs no truth. The seqlets of a pattern are its sites; with the pattern and its kin (its family,
-and whatever reads like it) withheld, every motif that would take such a site would take it wrongly. A motif's floor is
-the likeness that best separates the seqlets of its own patterns from those of the others. Decoys with shuffled columns
-do not show this: 6 % where a third of the names were wrong.
+Leaving one motif out needs no truth. The seqlets of a pattern are its sites; with the pattern and its kin withheld (its
+family, and what reads like it where one has no name), every motif that would take such a site would take it wrongly. A
+motif's floor is the likeness that best separates the seqlets of its own patterns from those of the others. Decoys with
+shuffled columns do not show this: 6 % where a third of the names were wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from l2g_interp.motifs.candidates import Block, Candidates, Matrices, Needed, find_candidates
 from l2g_interp.motifs.library import Entry, aligned_cosines
 from l2g_interp.motifs.naming import family_keys
-from l2g_interp.records.types import Pattern, Seqlets
+from l2g_interp.records.types import Pattern, Seqlets, evenly_spaced
 
 LOWEST = 0.5  # likeness below which nothing is called
 GRID = np.arange(0.6, 0.951, 0.01)  # floors that a pattern may have
@@ -34,13 +34,12 @@ MOST_SEQLETS = 500  # of a pattern, evenly spaced
 class Sites:
     """The seqlets of one pattern: the likeness ``(k, entries)`` that every motif of the library has there at its best.
 
-    0 where a motif is no candidate on more than half of the site. ``total``: the sum of contributions.
+    0 where a motif is no candidate on more than half of the site.
     """
 
     entry: int
     pattern: Pattern
     likeness: Float[np.ndarray, "k entries"]
-    total: Float[np.ndarray, " k"]
 
 
 @dataclass(frozen=True)
@@ -68,14 +67,13 @@ def sites_of(entry: int, pattern: Pattern, block: Block, rows: np.ndarray, matri
         near = found.take(np.arange(first, last))
         on = near.take(_covering(near, start, end))
         np.maximum.at(best[i], on.entry, on.likeness)
-    total = [block.contributions[r, :, a:b].sum() for r, a, b in zip(here, s.start, s.end, strict=True)]
-    return Sites(entry, pattern, best, np.array(total, dtype=np.float64))
+    return Sites(entry, pattern, best)
 
 
 def some_seqlets(pattern: Pattern) -> Pattern:
     """The pattern with at most `MOST_SEQLETS` of its seqlets."""
     s = pattern.seqlets
-    some = np.unique(np.linspace(0, len(s) - 1, min(len(s), MOST_SEQLETS)).round().astype(int))
+    some = evenly_spaced(len(s), MOST_SEQLETS)
     return replace(pattern, seqlets=Seqlets(s.example[some], s.start[some], s.end[some], s.is_revcomp[some]))
 
 

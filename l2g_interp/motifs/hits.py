@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from l2g_core.errors import InputError
 from l2g_interp.motifs.candidates import Block, Candidates, Matrices, Needed, find_candidates, score_again
 from l2g_interp.motifs.floors import LOWEST, Floors, Sites, calibrated, sites_of, some_seqlets
-from l2g_interp.motifs.library import Entry, build_library
+from l2g_interp.motifs.library import Entry, build_library, sign_of
 from l2g_interp.motifs.matrices import trimmed
 from l2g_interp.motifs.standing_out import SIGNS, strongest_windows
 from l2g_interp.records.attributions_file import read_attributions, read_controls, read_overview
@@ -259,10 +259,10 @@ def _by_weakest(
     attributions: Attributions | str | Path, target: str, own: Sequence[tuple[int, Pattern]], widths: Sequence[int]
 ) -> dict[tuple[int, int], float]:
     """What all but 5 % of the seqlets of the weakest pattern of a sign reach; infinite where there is none."""
-    weakest = dict.fromkeys(SIGNS, float("inf"))
+    weakest: dict[int, float] = dict.fromkeys(SIGNS, float("inf"))
     for _, every in own:
         pattern = some_seqlets(every)
-        sign = 1 if pattern.sign == "+" else -1
+        sign = sign_of(pattern)
         s = pattern.seqlets
         rows = np.unique(s.example)
         profile = read_block(attributions, target, rows.tolist()).contributions.sum(axis=1)

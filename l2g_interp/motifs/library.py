@@ -76,7 +76,7 @@ def build_library(
     patterns
         Of any number of targets and both signs; they are trimmed here.
     motifs
-        Of databases. Those with fewer than 5 informative columns are left out.
+        Of databases. Those with fewer than 6 informative columns are left out.
     names
         Name and family by (target, pattern name), where they are known.
     """
@@ -107,7 +107,7 @@ def _pattern_entry(group: Sequence[Pattern], names: Mapping[tuple[str, str], tup
     first = group[0]
     known = [names[p.target, p.name] for p in group if (p.target, p.name) in names]
     name, family = known[0] if known else ("", "")
-    return Entry(name, family, tuple(group), (), unit(signed_cwm(first)), unit(centred(_sign(first) * first.hcwm)))
+    return Entry(name, family, tuple(group), (), unit(signed_cwm(first)), unit(centred(sign_of(first) * first.hcwm)))
 
 
 def _of_databases(motifs: Sequence[Motif]) -> list[Entry]:
@@ -144,7 +144,7 @@ def likeness_to(pattern: Pattern, motifs: Sequence[Motif]) -> Float[np.ndarray, 
     """
     core = trimmed(pattern, narrowest=CORE)
     looks = aligned_cosines(unit(signed_cwm(core)), [unit(information_logo(m.ppm)) for m in motifs])
-    reads = aligned_cosines(unit(centred(_sign(core) * core.hcwm)), [unit(centred(log_odds(m.ppm))) for m in motifs])
+    reads = aligned_cosines(unit(centred(sign_of(core) * core.hcwm)), [unit(centred(log_odds(m.ppm))) for m in motifs])
     return (looks + reads) / 2
 
 
@@ -164,10 +164,10 @@ def unit(matrix: Float[np.ndarray, "4 width"]) -> Float[np.ndarray, "4 width"]:
 
 
 def signed_cwm(pattern: Pattern) -> Float[np.ndarray, "4 width"]:
-    return _sign(pattern) * pattern.cwm
+    return sign_of(pattern) * pattern.cwm
 
 
-def _sign(pattern: Pattern) -> int:
+def sign_of(pattern: Pattern) -> int:
     return 1 if pattern.sign == "+" else -1
 
 

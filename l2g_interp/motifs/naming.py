@@ -22,8 +22,6 @@ from l2g_interp.records.types import Match, Pattern
 # widths 6 to 14, with and without flat columns; without TOMTOM's shuffles up to 100 %). The paper names patterns up to
 # q = 0.051.
 SIGNIFICANT_Q = 0.1
-
-
 LEAST_LIKENESS = 0.5  # a pattern whose contributions ask for other bases is not that motif
 CURATED, IS_CURATED = 0.05, "core-promoter"  # of likeness: elements known to act in promoters and enhancers count more
 SUPPORT = 0.02  # of likeness: what a further significant member of a family counts for it

@@ -14,7 +14,7 @@ from l2g_interp.motifs.candidates import Candidates, Matrices, Needed, find_cand
 from l2g_interp.motifs.hits import Calibration, profiles, read_block
 from l2g_interp.motifs.standing_out import SIGNS, Bar, Segment, bars, segments
 from l2g_interp.records.attributions_file import read_attributions
-from l2g_interp.records.types import Attributions, Explained, Hit, Unexplained
+from l2g_interp.records.types import Attributions, Explained, Hit, Unexplained, evenly_spaced
 
 MOST_MEASURED = 2000  # sequences, evenly spaced, on which the bars are measured
 HALF = 0.5  # a segment is unexplained if less than this share of it lies in hits of any kind
@@ -24,7 +24,7 @@ STRONGEST = 100  # unexplained stretches to keep per target
 
 def bars_of(attributions: Attributions | str | Path, controls: Attributions, target: str, n: int) -> list[Bar]:
     """What stands out for a target, measured on its controls and on some of its ``n`` sequences."""
-    rows = np.unique(np.linspace(0, n - 1, min(n, MOST_MEASURED)).round().astype(int)).tolist()
+    rows = evenly_spaced(n, MOST_MEASURED).tolist()
     if isinstance(attributions, Attributions):
         every = profiles(attributions, target)
         some = [every[row] for row in rows]

@@ -18,7 +18,7 @@ from l2g_interp.exports.genome import write_hits_bed
 from l2g_interp.motifs.hits import QUANTILE, Calibration, calibrate, n_blocks, recovered, scan
 from l2g_interp.motifs.library import build_library
 from l2g_interp.motifs.naming import names_of
-from l2g_interp.motifs.unexplained import bars_of, explain, shares, strongest
+from l2g_interp.motifs.unexplained import bars_of, explain, is_named, shares, strongest
 from l2g_interp.records.attributions_file import read_controls, read_overview
 from l2g_interp.records.tables import read_table, write_table
 from l2g_interp.records.types import Explained, Hit, Overview, Pattern, Unexplained
@@ -153,7 +153,7 @@ def _noted(
         else "what all but 5 % of the weakest pattern's seqlets reach: there are no shuffled controls",
         "sequences": len(overview.ids),
         "hits": len(tables.hits),
-        "named_hits": sum(hit.tier == 1 and bool(hit.name) for hit in tables.hits),
+        "named_hits": sum(is_named(hit) for hit in tables.hits),
         "motifs_competing": len(found.library),
         "patterns": _counts(found, patterns, tables.hits),
         "missing_named_wrong": {t: _overall(found, patterns, t) for t in targets},

@@ -329,6 +329,11 @@ class Run:
     unexplained: list[Unexplained] = field(default_factory=list)
 
 
+def evenly_spaced(n: int, most: int) -> Int[np.ndarray, " _"]:
+    """At most ``most`` of ``n`` rows, from the first to the last."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+
+
 def safe_name(target: str) -> str:
     """A target's name for use in a file name or HDF5 path: unchanged if it is plain ASCII, else percent-encoded."""
     return quote(target, safe=" ").replace(".", "%2E")

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from l2g_interp.drawing.logo import logo_svg, value_range
 from l2g_interp.motifs.matrices import reverse_complement, trimmed
 from l2g_interp.records.attributions_file import read_attributions
-from l2g_interp.records.types import Attributions, Hit, Pattern, Seqlets
+from l2g_interp.records.types import Attributions, Hit, Pattern, Seqlets, evenly_spaced
 
 BLOCK = 512  # rows in memory at a time
 QUANTILES = (1.0, 0.75, 0.5, 0.25)  # of the contribution: which seqlets are shown as examples
@@ -105,7 +105,7 @@ def _of_one_width(hits: list[Hit]) -> list[Hit]:
     widths = Counter(hit.end - hit.start for hit in hits)
     width = max(widths, key=lambda w: widths[w], default=0)
     able = [hit for hit in hits if hit.end - hit.start == width]
-    picks = np.unique(np.linspace(0, len(able) - 1, min(len(able), MOST_HITS)).round().astype(int))
+    picks = evenly_spaced(len(able), MOST_HITS)
     return [able[i] for i in picks.tolist()]
 
 
