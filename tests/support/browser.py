@@ -26,6 +26,7 @@ def chrome(tmp_path_factory):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_script_timeout(180)  # the accessibility checker on a whole report takes half a minute on a busy machine
     yield driver
     driver.quit()
 
