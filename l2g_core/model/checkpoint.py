@@ -19,10 +19,11 @@ from huggingface_hub import ModelHubMixin
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError
+from l2g_core.model import hub
+from l2g_core.model.hub import CONFIG, METRICS_FILE, WEIGHTS
 from l2g_core.runs.files import atomic_write, file_sha256, write_json
 
 ARCHITECTURES = {"l2g": "l2g_core.model.l2g:L2G", "deepstarr": "l2g_core.model.deepstarr:DeepSTARR"}
-CONFIG, WEIGHTS, METRICS_FILE = "config.json", "model.safetensors", "metrics.json"
 
 
 class SequenceModel(nn.Module, ModelHubMixin):
@@ -81,14 +82,12 @@ class SequenceModel(nn.Module, ModelHubMixin):
         Raises
         ------
         InputError
-            The folder lacks a file, or a file is damaged or does not fit the architecture.
+            The folder lacks a file, or a file is damaged or does not fit the architecture; there is no such repository,
+            or no connection.
         """
         folder = Path(folder_or_hub_id)
         if not folder.is_dir():
-            from huggingface_hub import snapshot_download
-
-            patterns = [CONFIG, WEIGHTS, METRICS_FILE]
-            folder = Path(snapshot_download(str(folder_or_hub_id), allow_patterns=patterns, **download))
+            folder = hub.download(str(folder_or_hub_id), **download)
         model = load(folder)
         if not isinstance(model, cls):
             raise InputError(f"{folder}: has a {type(model).__name__}, not a {cls.__name__}")
@@ -149,6 +148,17 @@ def load(folder: str | Path) -> SequenceModel:
     model = _build(folder / CONFIG)
     load_weights(model, folder / WEIGHTS)
     return model.eval()
+
+
+def open_checkpoint(folder_or_hub_id: str) -> SequenceModel:
+    """Open a checkpoint folder, or one on the Hugging Face Hub by its id (``organisation/name``).
+
+    Raises
+    ------
+    InputError
+        As `load`; or there is no such repository, or no connection.
+    """
+    return load(hub.local(folder_or_hub_id))
 
 
 def load_weights(model: SequenceModel, path: Path) -> None:

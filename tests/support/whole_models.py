@@ -1,6 +1,6 @@
 """Whole models whose contributions must add up, and by how much they do not; for tests and benchmarks.
 
-The language models other than MiniLM and RoBERTa-base are small random ones.
+The language models other than MiniLM, MPNet and RoBERTa-base are small random ones.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ CONFIGS = {
         local_attention=16, cls_token_id=1, sep_token_id=2, **SMALL, **SHORT
     ),
 }
-LARGE = {"minilm": True, "roberta-base": False}  # pretrained or not
-LANGUAGE_MODELS = ("none", *LARGE, *CONFIGS)
+LARGE = {"minilm": True, "roberta-base": False, "mpnet": True}  # pretrained or not
+LANGUAGE_MODELS = ("none", "minilm", "roberta-base", *CONFIGS)  # MPNet needs the extra [mpnet]
 TOKENS, TOKENS_OF_ROBERTA = 24, 6  # at most so many; RoBERTa-base is large
 
 
@@ -49,9 +49,9 @@ def errors(
 ) -> Iterator[tuple[str, torch.dtype, float]]:
     """(attention and padding, precision, error) of one model."""
     model = build(embedder, language_model, length, folder)
-    kinds = ("sdpa", "eager") if language_model != "none" else ("no attention",)
+    kinds = {"none": ("no attention",), "mpnet": ("its own",)}.get(language_model, ("sdpa", "eager"))
     for kind, padding in itertools.product(kinds, (0, length // 3)):
-        if language_model != "none":
+        if len(kinds) > 1:
             model.encoder.set_attn_implementation(kind)  # pyright: ignore
         x, references = inputs(n, n, length, padding)
         for dtype in BOUND:
