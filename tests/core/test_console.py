@@ -8,6 +8,7 @@ import time
 import pytest
 
 from l2g_core import console
+from l2g_core.errors import InputError
 
 
 @pytest.fixture
@@ -64,3 +65,15 @@ def test_work_that_cannot_be_counted_says_that_it_goes_on(
     assert len(caplog.messages) == after
     with pytest.raises(KeyError), console.waiting("TF-MoDISco: dev"):
         raise KeyError
+
+
+@pytest.mark.parametrize("name", ["cudda", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(InputError, match=f"device '{name}' cannot be used on this machine") as said:
+        console.usable_device(name)
+    assert "\n" not in str(said.value)
+
+
+def test_a_device_that_is_there_is_taken() -> None:
+    assert console.usable_device("cpu") == "cpu"
+    assert console.usable_device(None) is None

@@ -27,6 +27,15 @@ def completeness(result: MethodResult) -> float:
     return float(result.delta.mean() / np.abs(result.prediction - result.reference_prediction).mean())
 
 
+def missed(model: nn.Module, x: Tensor, references: Tensor, result: MethodResult) -> float:
+    """Largest miss of the sums of contributions, against f(x) - mean f(reference) of the model's plain forward."""
+    with torch.no_grad():
+        plain = [model(x[i : i + 1].float())[0] - model(references[i].float()).mean(0) for i in range(len(x))]
+    wanted = torch.stack(plain).numpy()
+    sums = (result.hypothetical * x.numpy()[:, None]).sum((2, 3))
+    return float(np.abs(sums - wanted).max() / np.abs(wanted).max())
+
+
 class Net(nn.Module):
     """A function of one-hot DNA with layers."""
 

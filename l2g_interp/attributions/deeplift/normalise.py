@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2g_interp.attributions.deeplift.layout import Layout
+from l2g_interp.attributions.deeplift.layout import Layout, LayoutError
 
 
 class _Norm(torch.autograd.Function):
@@ -26,7 +26,7 @@ class _Norm(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(z, scale, weight)
         ctx.centred, ctx.dtype = centred, h.dtype
-        return y.view_as(y)
+        return y.detach()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
@@ -129,7 +129,7 @@ class _Softmax(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, y: Tensor, q: Tensor, total: Tensor, dim: int) -> Tensor:
         ctx.save_for_backward(q, total)
         ctx.dim, ctx.dtype = dim, scores.dtype
-        return y.view_as(y)
+        return y.detach()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore
@@ -153,9 +153,20 @@ def softmax(layout: Layout, func: Callable[..., Tensor], example: Any, args: tup
     """Rule of ``softmax(input, dim, dtype=..)``."""
     with torch.no_grad():
         y = func(*args, **kwargs)
-    scores, dim = args[0] if args else kwargs["input"], args[1] if len(args) > 1 else kwargs["dim"]
-    q, total = log_means(layout, example.tensor(0, "input"), scores.detach(), dim)
+    scores, dim = args[0], args[1] if len(args) > 1 else kwargs.get("dim")
+    if dim is None:  # torch's own choice, which it warns about
+        dim = 0 if scores.dim() in (0, 1, 3) else 1
+    within_rows(layout, example, scores, (dim,), func)
+    wide = torch.promote_types(y.dtype, torch.float32)
+    q, total = log_means(layout, example.args[0].to(wide), scores.detach().to(wide), dim)
     return _Softmax.apply(scores, y, q, total, dim)  # pyright: ignore
+
+
+def within_rows(layout: Layout, example: Any, reference: Tensor, dims: tuple[int, ...], func: Callable) -> None:
+    """Refuse a function over the dimension that holds the batch."""
+    batch = layout.batch_dim(example.args[0], reference)
+    if batch is not None and batch in [d % reference.dim() for d in dims]:
+        raise LayoutError(f"{func.__name__} over dimension {batch} mixes the sequences of a batch")
 
 
 def log_means(layout: Layout, x: Tensor, scores: Tensor, dim: int) -> tuple[Tensor, Tensor]:
@@ -164,20 +175,40 @@ def log_means(layout: Layout, x: Tensor, scores: Tensor, dim: int) -> tuple[Tens
     A masked score is so low that adding to it changes nothing, so nothing is credited to it, even in a row where all
     are masked and the probabilities are therefore uniform.
     """
-    wide = torch.promote_types(scores.dtype, torch.float32)
-    x, scores = finite(layout.beside(x.to(wide), scores)), finite(scores.to(wide))
+    x, scores = finite(layout.beside(x, scores)), finite(scores)
     log_x, log_r = torch.log_softmax(x, dim), torch.log_softmax(scores, dim)
     means, _ = log_mean_(log_x.exp(), log_r.exp(), log_x - log_r)
     total = means.sum(dim, keepdim=True)
     return means.div_(total).masked_fill_(masked(scores), 0.0), total
 
 
+class _Weighted(torch.autograd.Function):
+    """Value ``y``, with ``sum(weights * input)`` over the last dimension as its change."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(weights)
+        return y.detach()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore
+        (weights,) = ctx.saved_tensors
+        return grad.unsqueeze(-1) * weights, None, None
+
+
 def logsumexp(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
     """Rule of ``logsumexp(input, dim)``: ``DL = sum(l Ds) / sum(l)``, see softmax."""
-    scores, dim = args[0] if args else kwargs["input"], args[1] if len(args) > 1 else kwargs["dim"]
-    keep = args[2] if len(args) > 2 else kwargs.get("keepdim", False)
+    scores, dim = args[0], args[1] if len(args) > 1 else kwargs["dim"]
+    dims = (dim,) if isinstance(dim, int) else tuple(dim) or tuple(range(scores.dim()))
+    within_rows(layout, example, scores, dims, func)
     with torch.no_grad():
         y = func(*args, **kwargs)
-    q, _ = log_means(layout, example.tensor(0, "input"), scores.detach(), dim)
-    linear = (scores * q.to(scores.dtype)).sum(dim, keepdim=keep)
-    return linear + (y - linear.detach())
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    x, last = last_dimension(example.args[0].to(wide), dims), last_dimension(scores, dims)
+    weights, _ = log_means(layout, x, last.detach().to(wide), -1)
+    return _Weighted.apply(last, y.reshape(last.shape[:-1]), weights).view(y.shape)  # pyright: ignore
+
+
+def last_dimension(t: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Several dimensions moved to the end, as one."""
+    return t.movedim(dims, tuple(range(-len(dims), 0))).flatten(-len(dims))

@@ -9,6 +9,7 @@ on it. Windows may overlap (shares add up), and positions are found in the unmod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from l2g_interp.attributions.deeplift.layout import Layout
+from l2g_interp.attributions.deeplift.normalise import last_dimension, within_rows
+from l2g_interp.attributions.deeplift.secants import infinity
 
 
 class _Route(torch.autograd.Function):
@@ -27,7 +30,7 @@ class _Route(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(position, share, at_x, unmoved)
         ctx.shape = flat.shape
-        return y.view_as(y)
+        return y.detach()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
@@ -44,8 +47,13 @@ def routed(layout: Layout, x: Tensor, flat: Tensor, y_x: tuple[Tensor, Tensor], 
     at_x = layout.beside(y_x[1], at_r).expand_as(at_r)
     position = torch.where(value_x >= value, at_x, at_r)
     wide_x = layout.beside(x, r).expand_as(r)
-    moved = wide_x.gather(-1, position).sub_(r.gather(-1, position))
-    share = (value_x - value).div_(moved).masked_fill_(moved == 0, 0.0).to(flat.dtype)
+    large = infinity(value.dtype)
+    of_x, of_r, top_x, top_r = (
+        t.nan_to_num(nan=math.nan, posinf=large, neginf=-large)
+        for t in (wide_x.gather(-1, position), r.gather(-1, position), value_x, value)
+    )
+    moved = of_x.sub_(of_r)
+    share = top_x.sub_(top_r).div_(moved).masked_fill_(moved == 0, 0.0).to(flat.dtype)
     unmoved = (value_x == r.gather(-1, at_x)).to(flat.dtype)
     return _Route.apply(flat, value, position, share, at_x, unmoved)  # pyright: ignore
 
@@ -77,13 +85,12 @@ def max_pool(dims: int) -> Callable[..., Tensor]:
 
 
 def amax(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
-    """Rule of the maximum over one dimension; the minimum is minus the maximum of minus the input."""
-    reference, dim = args[0], args[1] if len(args) > 1 else kwargs["dim"]
-    keep = args[2] if len(args) > 2 else kwargs.get("keepdim", False)
-    dim = dim[0] if isinstance(dim, tuple | list) and len(dim) == 1 else dim
-    if not isinstance(dim, int):
-        raise NotImplementedError("a maximum over several dimensions at once; flatten them first")
-    x, flat = example.tensor(0, "input").movedim(dim, -1), reference.movedim(dim, -1)
+    """Rule of the maximum over some dimensions; the minimum is minus the maximum of minus the input."""
+    reference, dim = args[0], args[1] if len(args) > 1 else kwargs.get("dim", ())
+    dims = (dim,) if isinstance(dim, int) else tuple(dim) or tuple(range(reference.dim()))
+    within_rows(layout, example, reference, dims, func)
+    with torch.no_grad():
+        shape = func(*args, **kwargs).shape
+    x, flat = last_dimension(example.args[0], dims), last_dimension(reference, dims)
     y_x, y_r = x.max(-1, keepdim=True), flat.detach().max(-1, keepdim=True)
-    out = routed(layout, x, flat, tuple(y_x), tuple(y_r)).movedim(-1, dim)
-    return out if keep else out.squeeze(dim)
+    return routed(layout, x, flat, (y_x[0], y_x[1]), (y_r[0], y_r[1])).view(shape)

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from l2g_interp.attributions.deeplift.layout import Layout
+from l2g_interp.attributions.deeplift.secants import plain_name
 
 OF_MANY = ("einsum", "chain_matmul")  # of any degree: as many factors as vary
 
@@ -34,7 +35,7 @@ class _Mul(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore
         a, b = ctx.saved_tensors
-        return (grad * b).sum_to_size(a.shape), (grad * a).sum_to_size(b.shape), None, None
+        return _of(a, grad * b.conj()), _of(b, grad * a.conj()), None, None
 
 
 class _Matmul(torch.autograd.Function):
@@ -46,7 +47,13 @@ class _Matmul(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore
         a, b = ctx.saved_tensors
-        return (grad @ b.mT).sum_to_size(a.shape), (a.mT @ grad).sum_to_size(b.shape), None, None
+        return _of(a, grad @ b.mH), _of(b, a.mH @ grad), None, None
+
+
+def _of(side: Tensor, grad: Tensor) -> Tensor:
+    """A gradient as that of one side, which may be broadcast, or real where the other is complex."""
+    grad = grad.sum_to_size(side.shape)
+    return grad if side.is_complex() or not grad.is_complex() else grad.real
 
 
 class _Polynomial(torch.autograd.Function):
@@ -57,7 +64,7 @@ class _Polynomial(torch.autograd.Function):
                 *varying: Tensor) -> Tensor:  # fmt: skip
         ctx.call, ctx.weights = call, weights
         ctx.save_for_backward(*(tensor for point in points for tensor in point))
-        return call(*varying)
+        return call(*varying).detach()  # not a view of something in here, so that it may be changed in place
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
@@ -73,7 +80,7 @@ class _Polynomial(torch.autograd.Function):
 
 def product(layout: Layout, func: Callable[..., Tensor], example: Any, args: tuple, kwargs: dict) -> Tensor:
     """Rule of ``a * b``, ``a @ b`` and every other function of degree two in what varies."""
-    name = func.__name__.strip("_")
+    name = plain_name(func)
     if len(args) == 2 and not kwargs and all(isinstance(a, Tensor) and a.requires_grad for a in args):
         function = {"mul": _Mul, "multiply": _Mul, "rmul": _Mul, "imul": _Mul}.get(name)
         if name in ("matmul", "bmm", "mm") and args[0].dim() > 1 and args[1].dim() > 1:

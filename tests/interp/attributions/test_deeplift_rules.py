@@ -199,13 +199,11 @@ def test_where_sequence_and_reference_agree_the_multiplier_is_the_derivative():
 @pytest.mark.parametrize(
     ("f", "words"),
     [
-        (lambda h: torch.where(h > 0, h, 0), "differs"),
-        (lambda h: h.detach() + h, "detach"),
+        (lambda h: torch.where(h > 0, h, 0), "differ"),
         (lambda h: h.sort(2).values, "sort"),
         (lambda h: h * torch.round(h), "round"),
         (lambda h: h * int(h.argmax(2).sum()), "hidden step"),
-        (lambda h: torch.fft.rfft(h).abs(), "fft"),
-        (lambda h: h - h.data, "data"),
+        (lambda h: torch.fft.fft(h).sqrt().abs(), "complex"),
         (lambda h: F.dropout(h, 0.5, training=True), "training"),
     ],
 )
@@ -215,14 +213,11 @@ def test_what_would_not_add_up_is_refused_by_name(f, words):
         deep_lift_shap(around(lambda h: h + 0 if h.shape[0] == 2 and not h.requires_grad else f(h)), x, references, [0])
 
 
-def test_a_recurrent_network_is_refused_and_leaves_nothing_behind():
-    net = Net(
-        lambda m, x: m["head"](m["lstm"](x.mT)[0][:, -1]), lstm=nn.LSTM(4, 5, batch_first=True), head=nn.Linear(5, 2)
-    )
+def test_a_refusal_leaves_nothing_behind():
     x, references = sequences(1, 2)
-    model = settled(net)
+    model = around(lambda h: h.sort(2).values)
     before = model(x.float())
-    with pytest.raises(UnsupportedFunction, match="lstm"):
+    with pytest.raises(UnsupportedFunction, match="sort"):
         deep_lift_shap(model, x, references, [0])
     assert torch.equal(model(x.float()), before)
     assert all(p.requires_grad for p in model.parameters())
@@ -262,14 +257,13 @@ def test_torch_encoder_layers_add_up(norm_first):
         np.testing.assert_allclose(result.prediction, model(x.double()).numpy(), rtol=1e-5)
 
 
-def test_no_grad_inside_the_model_is_refused():
+def test_no_grad_inside_the_model_changes_no_value():
     def f(h):
         with torch.no_grad():
             scale = h.mean(1, keepdim=True)
-        return h * scale
+        return h * scale - h.detach().square()
 
-    with pytest.raises(UnsupportedFunction, match="no_grad"):
-        deep_lift_shap(around(f), *sequences(1, 2), [0])
+    assert completeness(deep_lift_shap(around(f).double(), *sequences(2, 3), [0])) < 1e-10
 
 
 def test_on_request_a_missing_rule_is_a_warning():
@@ -335,7 +329,7 @@ ARGUMENTS = {  # of the elementwise functions that take more than the tensor
 def test_every_elementwise_function_adds_up(name):
     """A new name in ``ELEMENTWISE`` is tested here without writing a test."""
     function = next(getattr(home, name) for home in HOMES if hasattr(home, name))
-    above_one = 1.1 if name == "acosh" else 0.1
+    above_one = 1.1 if name in ("acosh", "arccosh") else 0.1
 
     def middle(h):
         return function(torch.sigmoid(h) * 0.8 + above_one, *ARGUMENTS.get(name, ()))
