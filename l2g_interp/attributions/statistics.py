@@ -29,6 +29,8 @@ class Sums:
     squares: Float64[Tensor, "g t length"]  # of the contribution of the base that is there
     reference_prediction: Float64[Tensor, "g t"]
     delta: Float64[Tensor, "g t"]
+    composition: Float64[Tensor, "g t 4 length"] | None = None  # of the references: what a control variate needs
+    products: Float64[Tensor, "g t 4 length"] | None = None  # of reference and contribution, likewise
 
     def add(
         self,
@@ -49,16 +51,20 @@ class Sums:
         self.squares[:, target] += contribution.double().square().sum(1)
         self.reference_prediction[:, target] += reference_prediction.sum(1, dtype=torch.float64)
         self.delta[:, target] += (explained - difference).abs().sum(1)
+        if self.composition is not None and self.products is not None:
+            self.composition[:, target] += references.sum(1, dtype=torch.float64)
+            self.products[:, target] += (references * contribution[:, :, None]).sum(1, dtype=torch.float64)
 
 
-def no_sums(prediction: Float[Tensor, "g t"], length: int) -> Sums:
-    """Sums over no references yet."""
+def no_sums(prediction: Float[Tensor, "g t"], length: int, control_variate: bool = False) -> Sums:
+    """Sums over no references yet; of what `store` needs for a control variate, too, if there is to be one."""
     groups, targets = prediction.shape
 
     def zero(*shape: int) -> Tensor:
         return torch.zeros(groups, targets, *shape, dtype=torch.float64, device=prediction.device)
 
-    return Sums(prediction.double(), zero(4, length), zero(length), zero(length), zero(), zero())
+    more = (zero(4, length), zero(4, length)) if control_variate else ()
+    return Sums(prediction.double(), zero(4, length), zero(length), zero(length), zero(), zero(), *more)
 
 
 def empty_result(n: int, targets: int, length: int) -> MethodResult:
@@ -70,11 +76,25 @@ def empty_result(n: int, targets: int, length: int) -> MethodResult:
     return MethodResult(array(4, length), array(), array(), array(), array(length), array())
 
 
-def store(result: MethodResult, rows: slice, sums: Sums, x: Float[Tensor, "g 4 length"], r: int) -> None:
-    """Write the means over ``r`` references of the sequences ``x`` into rows of the result."""
+def store(
+    result: MethodResult,
+    rows: slice,
+    sums: Sums,
+    x: Float[Tensor, "g 4 length"],
+    r: int,
+    expected: Float[Tensor, "g 4 length"] | None = None,
+) -> None:
+    """Write the means over ``r`` references of the sequences ``x`` into rows of the result.
+
+    ``expected``: the composition that references have on average, for a control variate (`controlled`).
+    """
     hypothetical = (sums.multipliers - sums.baseline[:, :, None]) / r
     contribution = (hypothetical * x[:, None]).sum(2)
     variance = (sums.squares / r - contribution.square()).clamp(min=0) * (r / max(r - 1, 1))  # unbiased (Bessel)
+    if expected is not None:
+        correction, variance = controlled(sums, contribution, r, expected.double()[:, None])
+        hypothetical = hypothetical + correction[:, :, None]
+        contribution = (hypothetical * x[:, None]).sum(2)
     standard_error = (variance / r).sqrt() if r > 1 else torch.full_like(variance, torch.nan)
     stable = stability(contribution, standard_error, x.any(1))
     result.hypothetical[rows] = hypothetical.cpu().numpy()
@@ -83,6 +103,32 @@ def store(result: MethodResult, rows: slice, sums: Sums, x: Float[Tensor, "g 4 l
     result.delta[rows] = (sums.delta / r).cpu().numpy()
     result.standard_error[rows] = standard_error.cpu().numpy()
     result.stability[rows] = stable.cpu().numpy()
+
+
+def controlled(
+    sums: Sums, contribution: Tensor, r: int, expected: Float64[Tensor, "g 1 4 length"]
+) -> tuple[Float64[Tensor, "g t length"], Float64[Tensor, "g t length"]]:
+    """What a control variate adds to each position's contributions, and the variance over references that is left.
+
+    A contribution depends on which bases the drawn references happen to have at its position. With m the multipliers
+    against reference r and p the composition expected of references, the mean of ``x m - r m`` has the expectation
+    ``x E(m) - p E(m) - cov(r, m)``, where both terms with E(m) are known as well as the mean multiplier, without the
+    chance of the drawn composition. So the estimate is ``x mean(m) - p mean(m) - c``, c being the sample covariance of
+    r and m (divided by the number of references less 1), which is unbiased for any model: a control variate (Glasserman
+    2003, section 4.1) whose coefficient is the mean multiplier, without the bias of estimating it on the same draw.
+
+    ``contribution`` is the plain mean. The variance is that of ``x m - r m + r mean(m)``, to first order in 1 / r.
+    """
+    assert sums.composition is not None
+    assert sums.products is not None
+    mean, composition = sums.multipliers / r, sums.composition / r
+    covariance = (sums.baseline / r - (mean * composition).sum(2)) * (r / max(r - 1, 1))
+    correction = sums.baseline / r - (expected * mean).sum(2) - covariance
+    known = expected.sum(2) > 0
+    squares = sums.squares + 2 * (mean * sums.products).sum(2) + (mean.square() * sums.composition).sum(2)
+    centre = contribution + (mean * composition).sum(2)
+    variance = (squares / r - centre.square()).clamp(min=0) * (r / max(r - 1, 1))
+    return correction * known, variance * known
 
 
 def stability(contribution: Tensor, standard_error: Tensor, known: Tensor) -> Tensor:

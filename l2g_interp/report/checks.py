@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from l2g_interp.attributions.references.number import would_do
+from l2g_interp.drawing.numbers import format_number
 from l2g_interp.records.types import overall_completeness_error
 from l2g_interp.report.charts import histogram, scatter
 from l2g_interp.report.context import Context, relative_error
@@ -27,6 +29,7 @@ class TargetChecks:
     stable: bool | None
     enough: str
     stability_chart: Markup | None
+    folds: str
     pearson: float
     n_observed: int
     observed_chart: Markup | None
@@ -55,8 +58,15 @@ def target_checks(context: Context, target: str) -> TargetChecks:
         error_chart=_error_chart(errors, target, bound),
         stability=median,
         stable=None if np.isnan(median) else median >= STABLE,
-        enough=enough(stability, context.overview.provenance.get("n_references")),
+        enough=enough(
+            stability,
+            context.overview.provenance.get("n_references"),
+            context.numbers(target, "n_references"),
+        ),
         stability_chart=_stability_chart(stability, target),
+        folds=agreement_of_folds(
+            predicted, context.numbers(target, "prediction_spread"), context.overview.provenance.get("folds")
+        ),
         pearson=r,
         n_observed=n,
         observed_chart=Markup(
@@ -67,18 +77,38 @@ def target_checks(context: Context, target: str) -> TargetChecks:
     )
 
 
-def enough(stability: np.ndarray, n_references: int | None) -> str:
-    """Whether there are enough references, in one sentence; empty where the method uses none."""
+def enough(stability: np.ndarray, n_references: int | None, used: np.ndarray | None = None) -> str:
+    """Whether there are enough references, and how many would be; empty where the method uses none.
+
+    ``used``: how many each sequence took, where that was found out; NaN where it was not.
+    """
     known = stability[np.isfinite(stability)]
     if not len(known):
         return ""
+    taken = np.full(len(stability), n_references or np.nan, dtype=np.float64) if used is None else used
+    taken = np.where(np.isnan(taken), n_references or np.nan, taken)[np.isfinite(stability)]
     many = f"{n_references:,} shuffles" if n_references else "this many references"
+    if np.ptp(taken) > 0:
+        many = f"{taken.min():,.0f} to {taken.max():,.0f} shuffles (median {np.median(taken):,.0f})"
     median, below = float(np.median(known)), int((known < STABLE).sum())
     answer = f"{many} are {'enough' if median >= STABLE else 'too few'} here: ".capitalize()
     again = f"a fresh draw would give contributions that correlate with these at {median:.3f} (median over sequences)"
     if not below:
         return f"{answer}{again}, and at {STABLE} or more for every one of them."
-    return f"{answer}{again}; for {below:,} of {len(known):,} sequences it is less than {STABLE}."
+    few = f"{answer}{again}; for {below:,} of {len(known):,} sequences it is less than {STABLE}"
+    more = would_do(known, taken, STABLE)
+    return f"{few}; {more}." if more and (known < STABLE).mean() > 0.1 else f"{few}."
+
+
+def agreement_of_folds(predicted: np.ndarray, spread: np.ndarray, n_folds: int | None) -> str:
+    """How far the folds' predictions differ, in one sentence; empty where there was one model."""
+    if n_folds is None or not np.isfinite(spread).any():
+        return ""
+    between, of_one = format_number(float(np.std(predicted))), format_number(float(np.nanmedian(spread)))
+    return (
+        f"The mean of {n_folds} folds was explained. Their predictions of one sequence differ by {of_one} (standard "
+        f"deviation, median over sequences); those of different sequences by {between}."
+    )
 
 
 def observed_values(context: Context, target: str) -> np.ndarray:

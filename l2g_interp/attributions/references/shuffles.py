@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 import numpy as np
-from jaxtyping import Int8
+from jaxtyping import Float32, Int8
 
 from l2g_core.errors import InputError
+
+N_COMPOSITION = 500  # shuffles: as expensive as 7 references of a small network
 
 
 def dinucleotide_shuffles(
@@ -47,12 +49,18 @@ def dinucleotide_shuffles(
     if one_hot.ndim == 3:
         shuffles = [dinucleotide_shuffles(each, n_references, seed) for each in one_hot]
         return np.stack(shuffles) if shuffles else np.empty((0, n_references, *one_hot.shape[1:]), np.int8)
-    known = _known_columns(one_hot)
-    rng = _stream(one_hot, seed)
-    shuffled = np.repeat(one_hot[None], n_references, axis=0)
-    for start, end in runs(known):
-        shuffled[:, :, start:end] = _shuffle(one_hot[:, start:end], n_references, rng)
-    return shuffled
+    return _shuffles(one_hot, n_references, _stream(one_hot, seed))
+
+
+def expected_composition(one_hot: Int8[np.ndarray, "n 4 length"], seed: int) -> Float32[np.ndarray, "n 4 length"]:
+    """How often each base stands at each position over all shuffles of each sequence, out of `N_COMPOSITION` of them.
+
+    These are drawn apart from the references of the same seed, and the model never sees them.
+    """
+    composition = np.empty(one_hot.shape, dtype=np.float32)
+    for each, mean in zip(one_hot, composition, strict=True):
+        mean[:] = _shuffles(each, N_COMPOSITION, _stream(each, seed, "composition")).mean(0, dtype=np.float64)
+    return composition
 
 
 def _known_columns(one_hot: np.ndarray) -> np.ndarray:
@@ -62,10 +70,17 @@ def _known_columns(one_hot: np.ndarray) -> np.ndarray:
     return total == 1
 
 
-def _stream(one_hot: np.ndarray, seed: int) -> np.random.Generator:
+def _shuffles(one_hot: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    shuffled = np.repeat(one_hot[None], n, axis=0)
+    for start, end in runs(_known_columns(one_hot)):
+        shuffled[:, :, start:end] = _shuffle(one_hot[:, start:end], n, rng)
+    return shuffled
+
+
+def _stream(one_hot: np.ndarray, seed: int, purpose: str = "") -> np.random.Generator:
     """A random stream of this seed and these letters; padding at the end does not count as letters."""
     letters = np.where(one_hot.any(axis=0), one_hot.argmax(axis=0), 4).astype(np.uint8).tobytes()
-    digest = blake2b(letters.rstrip(b"\x04"), key=str(int(seed)).encode(), digest_size=16).digest()
+    digest = blake2b(letters.rstrip(b"\x04"), key=f"{int(seed)}{purpose}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
 
 

@@ -217,8 +217,11 @@ def test_observed_values_give_a_correlation_over_what_is_known(run):
 def test_one_sentence_says_whether_there_are_enough_references(run):
     assert enough(np.array([0.99, 0.97, 0.9]), 100) == (
         "100 shuffles are enough here: a fresh draw would give contributions that correlate with these at 0.970 "
-        "(median over sequences); for 1 of 3 sequences it is less than 0.95."
+        "(median over sequences); for 1 of 3 sequences it is less than 0.95; about 220 references would do for nine in "
+        "ten of them."
     )
+    some = enough(np.array([0.96, 0.97, 0.99]), 500, np.array([20.0, 90.0, 30.0]))
+    assert some.startswith("20 to 90 shuffles (median 30) are enough here")
     assert enough(np.array([0.5]), 5).startswith("5 shuffles are too few here")
     assert "every one of them" in enough(np.array([0.99, np.nan]), None)
     assert enough(np.array([np.nan]), 100) == ""
