@@ -1,10 +1,12 @@
-"""What ``--model`` means: a checkpoint folder, or ``package.module:factory`` for your own torch module."""
+"""What ``--model`` means: a checkpoint, ``package.module:factory`` for your own torch module, or several as folds."""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,36 +16,52 @@ from l2g_core.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
+    from l2g_interp.attributions.adapt import Adapted
+
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class OpenModel:
     """A network ready to be explained.
 
     ``length``: what sequences are padded to (bp); None where the network takes any length, one at a time.
-    ``fingerprint``: sha256 over its weights.
+    ``fingerprint``: sha256 over its weights, of all folds. ``noted``: how it was adapted, if it was.
     """
 
     module: nn.Module
     name: str
     length: int | None
     fingerprint: str
+    noted: dict[str, Any] = field(default_factory=dict)
 
 
-def open_model(spec: str, data: Sequences, strands: str = "model", device: str | None = None) -> OpenModel:
+def open_model(
+    spec: str | Sequence[str],
+    data: Sequences,
+    strands: str = "model",
+    device: str | None = None,
+    *,
+    output: str | None = None,
+    layout: str | None = None,
+) -> OpenModel:
     """Open a model and check that the sequences fit it.
 
     Parameters
     ----------
     spec
-        A checkpoint folder, or ``package.module:factory``: a function without arguments that returns a torch module
-        from one-hot ``(batch, 4, length)`` to ``(batch, targets)``. Its attributes ``targets`` (names), ``shortest``
-        and ``longest`` (bp) are used where it has them.
+        A checkpoint folder, the id of one on the Hugging Face Hub (``organisation/name``, and ``@revision`` after it),
+        or ``package.module:factory``: a function without arguments that returns a torch module from one-hot
+        ``(batch, 4, length)`` to ``(batch, targets)``. Its attributes ``targets`` (names), ``shortest`` and ``longest``
+        (bp) are used where it has them. Several of these are folds, of which the mean is explained.
     data
         The sequences to explain; their lengths are checked against the model's.
     strands
         ``model``: as the model predicts. ``forward``: the given strand only. ``both``: the mean of both strands.
     device
         Such as ``cpu`` or ``cuda``; by default the GPU if there is one.
+    output, layout
+        Which of a model's outputs, and the order of the axes it takes (see `l2g_interp.attributions.adapt`).
 
     Raises
     ------
@@ -51,9 +69,35 @@ def open_model(spec: str, data: Sequences, strands: str = "model", device: str |
         The model cannot be opened, or a sequence is too short or too long for it.
     """
     from l2g_core.evaluation.predict import default_device
+    from l2g_interp.attributions.folds import mean_of
 
-    module = _from_factory(spec) if _is_factory(spec) else _from_checkpoint(spec)
-    module = _with_strands(module, strands).eval().to(device or default_device())
+    device, specs = device or default_device(), [spec] if isinstance(spec, str) else list(spec)
+    opened = [_with_strands(_opened(each), strands).eval().to(device) for each in specs]
+    adapted = mean_of([_adapted(module, data, output, layout, strands) for module in opened])
+    for line in adapted.warnings:
+        log.warning(line)
+    network = adapted.network
+    return OpenModel(network, ", ".join(specs), _length(network, data), _fingerprint(network), adapted.noted)
+
+
+def _opened(spec: str) -> nn.Module:
+    return _from_factory(spec) if _is_factory(spec) else _from_checkpoint(spec)
+
+
+def _adapted(module: nn.Module, data: Sequences, output: str | None, layout: str | None, strands: str) -> Adapted:
+    """The module as a network from one-hot ``(batch, 4, length)`` to ``(batch, targets)`` of the wanted strands."""
+    from l2g_core.dna import one_hot
+    from l2g_interp.attributions.adapt import BothStrands, adapt
+
+    first = one_hot(data.sequences[:1], _length(module, data))
+    adapted = adapt(module, first, output=output, layout=layout)
+    if strands == "both" and _own_strands(module) is None:
+        return replace(adapted, network=BothStrands(adapted.network).eval())
+    return adapted
+
+
+def _length(module: nn.Module, data: Sequences) -> int | None:
+    """What sequences are padded to, where the module says what it takes; refuses those that do not fit."""
     longest = getattr(module, "longest", None)
     if longest is not None:
         check_lengths(data, getattr(module, "shortest", longest), longest)
@@ -63,7 +107,7 @@ def open_model(spec: str, data: Sequences, strands: str = "model", device: str |
             f"{data.source}: sequences of {shortest} to {data.longest} bp, and the model does not say that it takes "
             "different lengths; cut them to the same length, or give the module the attributes 'shortest' and 'longest'"
         )
-    return OpenModel(module, spec, longest, _fingerprint(module))
+    return longest
 
 
 def _is_factory(spec: str) -> bool:
@@ -71,9 +115,9 @@ def _is_factory(spec: str) -> bool:
 
 
 def _from_checkpoint(spec: str) -> nn.Module:
-    from l2g_core.model.checkpoint import load
+    from l2g_core.model.checkpoint import open_checkpoint
 
-    return load(spec)
+    return open_checkpoint(spec)
 
 
 def _from_factory(spec: str) -> nn.Module:
@@ -94,35 +138,16 @@ def _from_factory(spec: str) -> nn.Module:
     return model
 
 
+def _own_strands(module: nn.Module) -> bool | None:
+    """Whether a checkpoint's own prediction is the mean of both strands; None of any other module."""
+    return getattr(getattr(module, "config", None), "average_strands", None)
+
+
 def _with_strands(module: Any, strands: str) -> nn.Module:
-    own = getattr(getattr(module, "config", None), "average_strands", None)
-    if strands == "model" or (own is not None and own == (strands == "both")):
-        return module
-    if own is not None:
-        from dataclasses import replace
-
+    """A checkpoint with its own setting changed; any other module as it is."""
+    if strands != "model" and _own_strands(module) is not None:
         module.config = replace(module.config, average_strands=strands == "both")
-        return module
-    return module if strands == "forward" else _both_strands(module)
-
-
-def _both_strands(module: nn.Module) -> nn.Module:
-    import torch
-
-    class BothStrands(torch.nn.Module):
-        """The mean of a network's outputs for a sequence and its reverse complement, both of full length."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = module
-            for attribute in ("targets", "longest", "shortest"):
-                if hasattr(module, attribute):
-                    setattr(self, attribute, getattr(module, attribute))
-
-        def forward(self, one_hot: torch.Tensor) -> torch.Tensor:
-            return (self.network(one_hot) + self.network(one_hot.flip(1, 2))) / 2
-
-    return BothStrands()
+    return module
 
 
 def _fingerprint(module: nn.Module) -> str:

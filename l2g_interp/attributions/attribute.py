@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,31 +15,34 @@ from jaxtyping import Int8
 
 from l2g_core.errors import InputError
 from l2g_interp.attributions import load_method
-from l2g_interp.attributions.references.shuffles import dinucleotide_shuffles
+from l2g_interp.attributions.adaptive import until_stable
+from l2g_interp.attributions.references.source import References
 from l2g_interp.attributions.result import MethodResult, joined
-from l2g_interp.records.types import (
-    ARRAYS,
-    Attributions,
-    TargetAttributions,
-    adds_up,
-    check_targets,
-)
+from l2g_interp.attributions.targets import choose_targets
+from l2g_interp.records.types import Attributions, TargetAttributions, adds_up, sums_missed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from l2g_interp.attributions.adapt import Extra
 
 log = logging.getLogger(__name__)
 PART = 8  # sequences explained and stored together: the most work that an interrupted run has to repeat
 
 
 def attribute(
-    model: nn.Module,
+    model: nn.Module | Sequence[nn.Module],
     one_hot: Int8[np.ndarray, "n 4 length"] | Tensor,
     *,
+    output: str | int | Callable[[Any], Tensor] | None = None,
+    layout: str | None = None,
+    extra: Extra | None = None,
     targets: Sequence[int] | Sequence[str] | None = None,
     n_references: int = 100,
     references: np.ndarray | Tensor | None = None,
     seed: int = 0,
+    stability: float | None = None,
+    control_variate: bool = False,
     method: str = "deep_lift_shap",
     batch_size: int | None = None,
     device: str | None = None,
@@ -51,15 +55,31 @@ def attribute(
     Parameters
     ----------
     model
-        Any torch module from one-hot ``(batch, 4, length)`` to ``(batch, targets)``; it is left as it was, in training
-        mode or not.
+        Any torch module from one-hot ``(batch, 4, length)`` to ``(batch, targets)``, or the folds of one, whose mean
+        is explained, with the spread between them. It is left as it was, in training mode or not; one in half
+        precision is explained as a copy in float32, with a warning.
     one_hot
         ``(n, 4, length)``, rows ACGT; all-zero columns are N or padding.
+    output
+        Of a model that returns other than ``(batch, targets)`` or ``(batch,)``: ``counts``, ``profile``, a name or an
+        index, with a reduction where it has positions (``human:mean``), several separated by commas; or a function of
+        what the model returns (see `l2g_interp.attributions.outputs`).
+    layout
+        ``channels-last`` for a model that takes ``(batch, length, 4)``.
+    extra
+        Inputs after the sequences that all share: tensors ``(1, ...)``, in order or by name.
     targets
-        Which outputs: indices, or names if the model has ``targets``. All by default.
+        Which outputs: indices, names if the model has ``targets``, patterns (``H3K*``), ``all``, or differences of two
+        (``dev-hk``). All by default.
     n_references, references, seed
         How many shuffles of each sequence to compare with, drawn from ``seed`` and the sequence; or the references
         themselves, ``(n, references, 4, length)``.
+    stability
+        Take fewer of them for a sequence whose contributions are expected to correlate as much as this (from 0 to 1)
+        with those from a fresh draw, for each target; ``n_references`` of the result says how many.
+    control_variate
+        Take out the noise of which bases the drawn shuffles happen to have at each position. It does not bias, and is
+        worth some more references for nothing; sums then hold in expectation (`deep_lift_shap`).
     method
         A name in ``METHODS``.
     batch_size
@@ -86,51 +106,36 @@ def attribute(
         No such method or target, or a shape that does not fit.
     UnsupportedFunction
         The model calls a function without a rule, and ``on_missing`` is ``raise``.
+
+    Warns
+    -----
+    UserWarning
+        The contributions by ``deep_lift_shap`` do not add up.
     """
     from l2g_core.console import progress as bar
+    from l2g_interp.attributions.folds import one_network, over_folds
 
     codes = as_int8(one_hot)
-    compared = References(n_references, seed, references)
-    with _modes_restored(model):
-        module, names = prepare(model, codes, device)
-        chosen = choose_targets(targets, names)
-        n_parts = -(-len(codes) // PART)
-        parts = attribute_in_parts(module, codes, chosen, compared, method, batch_size, on_missing)
+    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
+    compared = References(n_references, seed, references, stability, control_variate)
+    with _modes_restored(models):
+        adapted = one_network(models, codes, device, output=output, layout=layout, extra=extra)
+        for line in adapted.warnings:
+            warnings.warn(line, stacklevel=2)
+        chosen = choose_targets(adapted.network, targets, adapted.targets)
+
+        def explain(network: nn.Module) -> Iterator[MethodResult]:
+            return attribute_in_parts(network, codes, chosen.columns, compared, method, batch_size, on_missing)
+
+        n_parts, parts = -(-len(codes) // PART), over_folds(chosen.network, explain, codes)
         result = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
     ids = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
-    provenance = {"method": method, **compared.provenance(), "unruled": list(result.unruled)}
-    return as_attributions(result, codes, ids, [names[i] for i in chosen], provenance)
-
-
-class References:
-    """Where the references of a row come from: shuffles drawn from a seed, or an array given by the user."""
-
-    def __init__(self, n: int, seed: int, given: np.ndarray | Tensor | None = None):
-        self.n, self.seed = n, seed
-        self.given = None if given is None else np.asarray(given.cpu() if hasattr(given, "cpu") else given)  # type: ignore[union-attr]
-
-    def provenance(self) -> dict[str, Any]:
-        """How many there are of each sequence, and the seed of shuffles."""
-        if self.given is None:
-            return {"n_references": self.n, "seed": self.seed}
-        return {"n_references": self.given.shape[1], "seed": None, "references": "given"}
-
-    def of(self, one_hot: np.ndarray, rows: slice) -> np.ndarray:
-        """``(rows, references, 4, length)``."""
-        if self.given is None:
-            return dinucleotide_shuffles(one_hot[rows], self.n, self.seed)
-        return self.given[rows]
-
-    def check(self, one_hot: np.ndarray) -> None:
-        """Refuse a given array whose shape does not fit the sequences."""
-        given = self.given
-        if given is not None and (
-            given.ndim != 4 or given.shape[::2] != (len(one_hot), 4) or given.shape[3] != one_hot.shape[2]
-        ):
-            raise InputError(
-                f"references of shape {given.shape} do not fit sequences of shape {one_hot.shape}; "
-                "give (n, references, 4, length)"
-            )
+    provenance = {"method": method, **compared.provenance(), "unruled": list(result.unruled), **adapted.noted}
+    found = as_attributions(result, codes, ids, chosen.names, provenance)
+    missed = sums_missed({name: vars(values) for name, values in found.by_target.items()})
+    if missed and method == "deep_lift_shap":
+        warnings.warn(missed, stacklevel=2)
+    return found
 
 
 def attribute_in_parts(
@@ -144,35 +149,62 @@ def attribute_in_parts(
     start: int = 0,
 ) -> Iterator[MethodResult]:
     """Explain the rows from ``start`` on, ``PART`` at a time; resuming anywhere gives the same result."""
-    import torch
-
-    run = load_method(method)
-    if on_missing not in ("raise", "warn"):
-        raise InputError(f"on_missing={on_missing!r}: choose raise or warn")
-    if on_missing != "raise":
-        if method != "deep_lift_shap":
-            raise InputError(f"on_missing={on_missing!r} is for deep_lift_shap; {method} has no rules to miss")
-        run = partial(run, on_missing=on_missing)
-    references.check(one_hot)
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    again = on_missing == "raise"
+    references.check(one_hot, method)
+    explain = _Explained(module, targets, method, batch_size, on_missing)
     for first in range(start, len(one_hot), PART):
         rows = slice(first, min(first + PART, len(one_hot)))
-        x = torch.from_numpy(one_hot[rows]).to(device)
-        compared = torch.from_numpy(references.of(one_hot, rows)).to(device)
-        result = run(module, x, compared, targets, batch_size=batch_size)
-        if method == "deep_lift_shap":
-            plain = _plain_predictions(module, x, targets)
-            result = _held_against(plain, result)
-            if again and batch_size != 1 and not _sums_hold(result):
-                alone = _held_against(plain, run(module, x, compared, targets, batch_size=1))
-                again = _sums_hold(alone)
-                if again:  # it folds its batch: the rows of one pass were compared with the wrong ones
-                    log.warning(
-                        "the model mixes the rows of a batch, so it is given one reference at a time, which is slow"
-                    )
-                    result, batch_size = alone, 1
-        yield result
+        x, compared = one_hot[rows], references.of(one_hot, rows)
+        expected = references.expected(one_hot, rows) if references.control_variate else None
+        if references.stability is None:
+            yield explain(x, compared, expected)
+            continue
+
+        def some(chosen: np.ndarray, of_each: slice, x=x, compared=compared, expected=expected) -> MethodResult:
+            return explain(x[chosen], compared[chosen, of_each], None if expected is None else expected[chosen])
+
+        yield until_stable(some, x, compared.shape[1], references.stability)
+
+
+class _Explained:
+    """A method applied to a model, with what was found out about the model so far."""
+
+    def __init__(
+        self, module: nn.Module, targets: Sequence[int], method: str, batch_size: int | None, on_missing: str
+    ) -> None:
+        import torch
+
+        run = load_method(method)
+        if on_missing not in ("raise", "warn"):
+            raise InputError(f"on_missing={on_missing!r}: choose raise or warn")
+        if on_missing != "raise":
+            if method != "deep_lift_shap":
+                raise InputError(f"on_missing={on_missing!r} is for deep_lift_shap; {method} has no rules to miss")
+            run = partial(run, on_missing=on_missing)
+        self.run, self.module, self.targets = run, module, targets
+        self.batch_size, self.again, self.promises_sums = batch_size, on_missing == "raise", method == "deep_lift_shap"
+        self.device = next((p.device for p in module.parameters()), torch.device("cpu"))
+
+    def __call__(self, one_hot: np.ndarray, references: np.ndarray, expected: np.ndarray | None) -> MethodResult:
+        """The result for some sequences, their predictions compared with the model's own."""
+        import torch
+
+        x, compared = (torch.from_numpy(array).to(self.device) for array in (one_hot, references))
+        known = {} if expected is None else {"expected": torch.from_numpy(expected).to(self.device)}
+        run = partial(self.run, self.module, x, compared, self.targets, **known)
+        result = run(batch_size=self.batch_size)
+        if not self.promises_sums:
+            return result
+        plain = _plain_predictions(self.module, x, self.targets)
+        result = _held_against(plain, result)
+        if self.again and self.batch_size != 1 and not _sums_hold(result):
+            alone = _held_against(plain, run(batch_size=1))
+            self.again = _sums_hold(alone)
+            if self.again:  # it folds its batch: the rows of one pass were compared with the wrong ones
+                log.warning(
+                    "the model mixes the rows of a batch, so it is given one reference at a time, which is slow"
+                )
+                result, self.batch_size = alone, 1
+        return result
 
 
 def _plain_predictions(module: nn.Module, x: Tensor, targets: Sequence[int]) -> np.ndarray:
@@ -225,56 +257,18 @@ def _by_target(result: MethodResult) -> list[dict[str, np.ndarray]]:
     return [{name: getattr(result, name)[:, t] for name in names} for t in range(result.prediction.shape[1])]
 
 
-def prepare(model: nn.Module, one_hot: np.ndarray, device: str | None = None) -> tuple[nn.Module, tuple[str, ...]]:
-    """The model in evaluation mode on its device, and the names of its outputs (``0``, ``1``, ... if it has none)."""
-    import torch
-
-    from l2g_interp.attributions.statistics import device_and_dtype
-
-    if device is not None:
-        model = model.to(device)
-    if len(one_hot) == 0:
-        raise InputError("no sequences to attribute; give at least one")
-    model = model.eval()
-    where, dtype = device_and_dtype(model)
-    with torch.inference_mode():
-        output = model(torch.from_numpy(one_hot[:1]).to(where, dtype))
-    if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 1:
-        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise InputError(f"the model returns {shape} for one sequence; it must return (batch, targets)")
-    return model, _target_names(model, output.shape[1])
-
-
-def _target_names(model: nn.Module, n: int) -> tuple[str, ...]:
-    """The names of the model's ``n`` outputs: its ``targets``, or numbers if it has none."""
-    given = getattr(model, "targets", None) or tuple(str(i) for i in range(n))
-    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
-        raise InputError(f"the model's attribute 'targets' is {given!r}; make it a list of names, or leave it out")
-    if len(given) != n:
-        raise InputError(f"the model names {len(given)} targets and returns {n}; they must agree")
-    if len(set(given)) < n:
-        raise InputError(f"the model gives two targets one name: {', '.join(given)}; make them different")
-    return tuple(given)
-
-
 @contextmanager
-def _modes_restored(model: nn.Module) -> Iterator[None]:
+def _modes_restored(models: Sequence[nn.Module]) -> Iterator[None]:
     """Put every module back into training or evaluation mode, as it was before."""
-    modes = [(module, module.training) for module in model.modules()]
+    for model in models:
+        if not hasattr(model, "modules"):
+            raise InputError(f"the model is a {type(model).__name__}; give a torch.nn.Module")
+    modes = [(module, module.training) for model in models for module in model.modules()]
     try:
         yield
     finally:
         for module, training in modes:
             module.training = training
-
-
-def choose_targets(wanted: Sequence[int] | Sequence[str] | None, names: Sequence[str]) -> list[int]:
-    """Indices of the wanted outputs, given as indices or names."""
-    if wanted is None:
-        return list(range(len(names)))
-    by_name = [names[t] if isinstance(t, int) and 0 <= t < len(names) else str(t) for t in wanted]
-    check_targets(by_name, names, "the model")
-    return [list(names).index(name) for name in by_name]
 
 
 def as_attributions(
@@ -288,7 +282,7 @@ def as_attributions(
 ) -> Attributions:
     """A method's result, by the names of its targets."""
     by_target = {
-        name: TargetAttributions(one_hot, **{key: getattr(result, key)[:, t] for key in ARRAYS})
+        name: TargetAttributions(one_hot, **{key: values[:, t] for key, values in result.arrays().items()})
         for t, name in enumerate(targets)
     }
     lengths = np.full(len(ids), one_hot.shape[2], dtype=np.int32) if lengths is None else lengths

@@ -1,4 +1,4 @@
-"""Gradient of the prediction at the sequence, times the sequence."""
+"""Gradient of the prediction at the sequence, corrected for what DNA cannot do, times the sequence."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def input_x_gradient(
     *,
     batch_size: int | None = None,
 ) -> MethodResult:
-    """Gradient of the prediction with respect to the one-hot sequence, as hypothetical contributions.
+    """Gradient of the prediction minus its mean over the four bases, as hypothetical contributions.
 
+    A column of DNA always sums to one, so a gradient that is the same for all four bases points to where no sequence
+    lies and says nothing; training leaves noise there, which the correction takes out (Majdandzic et al. 2023,
+    "Correcting gradient-based interpretations of deep neural networks for genomics", Genome Biology 24:109).
     The references are not used and the contributions need not add up, so the quantities that need references are NaN.
     Parameters, shapes and errors are those of ``deep_lift_shap``.
     """
@@ -39,5 +42,6 @@ def input_x_gradient(
             result.prediction[part] = output.detach()[:, list(targets)].float().cpu().numpy()
             for column, target in enumerate(targets):
                 (gradient,) = torch.autograd.grad(output[:, target].sum(), x, retain_graph=True)
-                result.hypothetical[part, column] = gradient.float().cpu().numpy()
+                gradient = gradient.float()
+                result.hypothetical[part, column] = (gradient - gradient.mean(1, keepdim=True)).cpu().numpy()
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32
@@ -19,6 +19,9 @@ class MethodResult:
     ``standard_error``: of the contribution of the base that is there, over the references.
     ``stability``: expected correlation of the contributions with those from another draw of as many references.
     A quantity that a method does not define is NaN.
+    ``fold_spread``, ``prediction_spread``: standard deviations between folds, of the contribution of the base that is
+    there and of the prediction; None unless the mean of several was explained.
+    ``n_references``: how many were taken, where that was found out for each sequence.
     ``unruled``: functions without a rule that were treated as linear (``on_missing="warn"``), so sums need not hold.
     """
 
@@ -29,10 +32,20 @@ class MethodResult:
     standard_error: Float32[np.ndarray, "n t length"]
     stability: Float32[np.ndarray, "n t"]
     unruled: tuple[str, ...] = ()
+    fold_spread: Float32[np.ndarray, "n t length"] | None = None
+    prediction_spread: Float32[np.ndarray, "n t"] | None = None
+    n_references: Float32[np.ndarray, "n t"] | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The quantities that there are, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+
+    def rows(self, rows: np.ndarray | slice) -> MethodResult:
+        """The result of some of the sequences."""
+        return replace(self, **{name: value[rows] for name, value in self.arrays().items()})
 
 
 def joined(parts: Sequence[MethodResult]) -> MethodResult:
     """The results of consecutive parts as one."""
-    names = [f.name for f in fields(MethodResult) if f.name != "unruled"]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays = {name: np.concatenate([part.arrays()[name] for part in parts]) for name in parts[0].arrays()}
     return MethodResult(**arrays, unruled=tuple(sorted({name for part in parts for name in part.unruled})))

@@ -29,7 +29,7 @@ def explain(output: Path, shown: bool, given: dict[str, Any]) -> None:
     """Attribute, as the options say."""
     from l2g_core.dna import read_bed, read_fasta
     from l2g_interp.models import open_model
-    from l2g_interp.pipeline.attribute import AttributeOptions, attribute_file
+    from l2g_interp.pipeline.attribute import AttributeOptions, attribute_file, check_sums
 
     if (given["fasta"] is None) == (given["bed"] is None) or (given["bed"] is None) != (given["genome"] is None):
         raise InputError("give --fasta, or --bed together with --genome")
@@ -37,12 +37,18 @@ def explain(output: Path, shown: bool, given: dict[str, Any]) -> None:
     if data.n_ambiguous:
         click.echo(f"{data.source}: {data.n_ambiguous} letters other than A, C, G, T become columns of zeros", err=True)
     options = AttributeOptions(
-        targets=tuple(given["targets"].split(",")) if given["targets"] else None,
+        targets=tuple(map(str.strip, given["targets"].split(","))) if given["targets"] else None,
         n_references=given["references"],
         n_controls=given["controls"],
-        **{name: given[name] for name in ("seed", "method", "strands", "batch_size", "on_missing")},
+        **{
+            name: given[name]
+            for name in ("seed", "stability", "control_variate", "method", "strands", "batch_size", "on_missing")
+        },
     )
-    model = open_model(given["model"], data, options.strands, given["device"])
+    adapted = {"output": given["model_output"], "layout": given["layout"]}
+    model = open_model(given["model"], data, options.strands, given["device"], **adapted)
     attribute_file(
         model, data, output, options, resume=given["resume"], overwrite=given["overwrite"], shown=shown
     )  # fmt: skip
+    if given["strict"]:
+        check_sums(output)

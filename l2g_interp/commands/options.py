@@ -19,7 +19,20 @@ model_options = cloup.option_group(
     cloup.option(
         "--model",
         required=True,
-        help="Checkpoint folder, or package.module:function that returns a torch module (which runs that code).",
+        multiple=True,
+        help="Checkpoint folder, its id on the Hugging Face Hub, or package.module:function that returns a torch "
+        "module (which runs that code). Repeat it for folds: their mean is explained, with the spread between them.",
+    ),
+    cloup.option(
+        "--model-output",
+        help="Of a model with several outputs, or with positions: counts, profile, a name or an index, with :mean or "
+        ":sum where there are positions; comma-separated. (--output is the file to write.)",
+    ),
+    cloup.option(
+        "--layout",
+        type=click.Choice(["channels-first", "channels-last"]),
+        help="The model takes (batch, 4, length) or (batch, length, 4).  [default: the one that it takes, the first if "
+        "both]",
     ),
     cloup.option(
         "--strands",
@@ -39,13 +52,27 @@ sequence_options = cloup.option_group(
 )
 attribution_options = cloup.option_group(
     "Attribution",
-    cloup.option("--targets", help="Outputs to explain, comma-separated.  [default: all]"),
+    cloup.option(
+        "--targets",
+        help="Outputs to explain, comma-separated: names, patterns ('H3K*'), differences (dev-hk).  [default: all]",
+    ),
     cloup.option(
         "--references",
         type=click.IntRange(1),
         default=100,
         show_default=True,
-        help="Dinucleotide shuffles per sequence.",
+        help="Dinucleotide shuffles per sequence; at most, with --stability.",
+    ),
+    cloup.option(
+        "--stability",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Take only as many references as a sequence needs: until its contributions to each target are expected to "
+        "correlate as much as this with those from a fresh draw.",
+    ),
+    cloup.option(
+        "--control-variate",
+        is_flag=True,
+        help="Take out the noise of which bases the drawn references happen to have at each position.",
     ),
     cloup.option(
         "--controls",
@@ -55,6 +82,7 @@ attribution_options = cloup.option_group(
     cloup.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffles."),
     cloup.option("--method", type=click.Choice(list(METHODS)), default="deep_lift_shap", show_default=True),
     cloup.option("--batch-size", type=click.IntRange(1), help="Rows per forward pass.  [default: sized to the memory]"),
+    cloup.option("--strict", is_flag=True, help="Fail where the contributions do not add up, instead of warning."),
     cloup.option(
         "--on-missing",
         type=click.Choice(["raise", "warn"]),
@@ -146,7 +174,12 @@ planting_options = cloup.option_group(
 )
 run_folder_options = cloup.option_group(
     "Run",
-    cloup.option("--model", required=True, help="The model that the run was attributed with, given in the same way."),
+    cloup.option(
+        "--model",
+        required=True,
+        multiple=True,
+        help="The model that the run was attributed with, given in the same way; all of its folds.",
+    ),
     cloup.option("--run", "folder", required=True, type=PATH, help="Folder that the other commands wrote."),
     cloup.option("--other-model", is_flag=True, help="Allow a model other than the run's, with a warning."),
 )

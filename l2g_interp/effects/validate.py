@@ -7,15 +7,17 @@ where it was not is the test of it. The control, the same letters in another ord
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int8
 
 from l2g_core.errors import InputError
-from l2g_interp.attributions.attribute import as_int8, prepare
+from l2g_interp.attributions.attribute import as_int8
+from l2g_interp.attributions.targets import choose_targets
 from l2g_interp.effects.backgrounds import (
     NO_CONTROL,
     Backgrounds,
@@ -31,6 +33,8 @@ from l2g_interp.records.types import Effect, Pattern, check_targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from l2g_interp.attributions.adapt import Extra
 
 log = logging.getLogger(__name__)
 FEWEST = 10  # backgrounds; an interval from fewer is too unreliable
@@ -58,10 +62,13 @@ class ValidateOptions:
 
 
 def validate_motifs(
-    model: nn.Module,
+    model: nn.Module | Sequence[nn.Module],
     patterns: Sequence[Pattern],
     one_hot: Int8[np.ndarray, "n 4 length"] | Tensor,
     *,
+    output: str | int | Callable[[Any], Tensor] | None = None,
+    layout: str | None = None,
+    extra: Extra | None = None,
     n_backgrounds: int = 100,
     copies: Sequence[int] = (1, 2, 3),
     others: Sequence[str] = (),
@@ -75,11 +82,13 @@ def validate_motifs(
     Parameters
     ----------
     model
-        The torch module that was explained, from one-hot ``(batch, 4, length)`` to ``(batch, targets)``.
+        The torch module that was explained, or its folds.
     patterns
         Of any of its targets; they are trimmed here.
     one_hot
         The sequences that were explained, ``(n, 4, length)``: the backgrounds are shuffles of them.
+    output, layout, extra
+        As they were given to `attribute`.
     n_backgrounds
         Shuffled sequences to plant into; at least 10.
     copies
@@ -108,11 +117,18 @@ def validate_motifs(
         The model lacks a pattern's target, there are too few backgrounds, or doses are repeated or below 1.
     """
     options = ValidateOptions(n_backgrounds, tuple(copies), seed, batch_size)
+    from l2g_interp.attributions.folds import one_network
+
     options.check()
     codes = as_int8(one_hot)
-    model, names = prepare(model, codes, device)
+    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
+    adapted = one_network(models, codes, device, output=output, layout=layout, extra=extra)
+    for line in adapted.warnings:
+        warnings.warn(line, stacklevel=2)
+    wanted = [*adapted.targets, *(p.target for p in patterns), *others]
+    chosen = choose_targets(adapted.network, wanted, adapted.targets)
     backgrounds = draw_backgrounds(codes[draw_rows(len(codes), n_backgrounds, seed)], seed)
-    found = validate_in_turn(model, names, patterns, backgrounds, options, others, progress)
+    found = validate_in_turn(chosen.network, chosen.names, patterns, backgrounds, options, others, progress)
     return [effect for effects, _ in found for effect in effects]
 
 

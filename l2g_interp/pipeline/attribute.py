@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,21 +25,25 @@ from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.journal import Journal
 from l2g_interp.attributions.attribute import (
     PART,
-    References,
     as_attributions,
     attribute_in_parts,
-    choose_targets,
-    prepare,
 )
+from l2g_interp.attributions.references.number import would_do
+from l2g_interp.attributions.references.source import References
 from l2g_interp.attributions.result import MethodResult
+from l2g_interp.attributions.targets import choose_targets, prepare
 from l2g_interp.effects.backgrounds import draw_backgrounds, draw_rows
 from l2g_interp.models import OpenModel
 from l2g_interp.records.attributions_file import append_attributions, read_overview
-from l2g_interp.records.types import COMPLETENESS_BOUND, Attributions, adds_up, overall_completeness_error
+from l2g_interp.records.types import Attributions, overall_completeness_error, sums_missed
 from l2g_interp.run_folder import command, record, versions
+
+if TYPE_CHECKING:
+    from torch import nn
 
 log = logging.getLogger(__name__)
 MOST_CONTROLS = 200
+ADAPTED = ("model_output", "layout", "computed_in", "folds")  # how a model was opened, where it needed something
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,11 @@ class AttributeOptions:
     targets
         Names of the outputs to explain; None for all.
     n_references
-        Dinucleotide shuffles per sequence.
+        Dinucleotide shuffles per sequence; at most, with ``stability``.
+    stability
+        Take only as many as a sequence needs for this stability of its contributions to each target, from 0 to 1.
+    control_variate
+        Take out the noise of the drawn shuffles' base composition.
     seed
         Of the shuffles.
     method
@@ -69,6 +77,8 @@ class AttributeOptions:
 
     targets: tuple[str, ...] | None = None
     n_references: int = 100
+    stability: float | None = None
+    control_variate: bool = False
     seed: int = 0
     method: str = "deep_lift_shap"
     strands: str = "model"
@@ -111,10 +121,12 @@ def attribute_file(
         A target is unknown, the network has a function without a rule, ``output`` holds unfinished or other work, or
         memory runs out.
     """
+    from l2g_interp.attributions.folds import over_folds
+
     codes = one_hot(data.sequences, model.length)
     module, names = prepare(model.module, codes)
-    chosen = choose_targets(options.targets, names)
-    targets = [names[i] for i in chosen]
+    chosen = choose_targets(module, options.targets, names)
+    targets = chosen.names
     n_controls = min(len(data), MOST_CONTROLS) if options.n_controls is None else options.n_controls
     identity = identity_of(model, data, codes, targets, replace(options, n_controls=n_controls))
     everything = np.concatenate([codes, shuffled(codes, n_controls, options.seed)])
@@ -123,10 +135,16 @@ def attribute_file(
         if claimed.finished:
             return _attribute_summary(output, data)
         done = journal.start(resume=claimed.resumed)
-        references = References(options.n_references, options.seed)
-        parts = attribute_in_parts(
-            module, everything, chosen, references, options.method, options.batch_size, options.on_missing, start=done
-        )
+        references = References(options.n_references, options.seed, None, options.stability, options.control_variate)
+        first = done
+
+        def explain(network: nn.Module) -> Iterator[MethodResult]:
+            return attribute_in_parts(
+                network, everything, chosen.columns, references, options.method, options.batch_size,
+                options.on_missing, start=first,
+            )  # fmt: skip
+
+        parts = over_folds(chosen.network, explain, everything, first)
         n_parts = -(-len(everything) // PART)
         log.info(
             "attributing %d sequences and %d shuffled ones against %d references each, from %d on; the result will be "
@@ -135,7 +153,7 @@ def attribute_file(
         with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
             for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done // PART):
                 rows = range(done, done + len(part.prediction))
-                journal.append(rows, {key: np.asarray(value) for key, value in asdict(part).items()})
+                journal.append(rows, {**part.arrays(), "unruled": np.asarray(part.unruled)})
                 done = rows.stop
         unruled = _unruled(journal) if options.on_missing == "warn" else []
         named = {"model": model.name, "sequences": data.source}
@@ -154,6 +172,12 @@ def attribute_file(
         return summary
 
 
+def check_sums(output: Path) -> None:
+    """Refuse ``attributions.h5`` where contributions do not add up (InputError)."""
+    if missed := sums_missed(read_overview(output).by_target):
+        raise InputError(f"{output}: {missed}")
+
+
 def identity_of(
     model: OpenModel, data: Sequences, codes: np.ndarray, targets: Sequence[str], options: AttributeOptions
 ) -> Identity:
@@ -163,11 +187,11 @@ def identity_of(
         "sequences_sha256": hashlib.sha256(codes.tobytes() + "\n".join(data.ids).encode()).hexdigest(),
         "targets": list(targets),
         "method": options.method,
-        "n_references": options.n_references,
-        "seed": options.seed,
+        **References(options.n_references, options.seed, None, options.stability, options.control_variate).provenance(),
         "on_missing": options.on_missing,
         "strands": options.strands,
         "n_controls": options.n_controls,
+        **model.noted,
     }
     return Identity("l2g-interp attribute", content)
 
@@ -236,25 +260,41 @@ def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
     if provenance.get("unruled"):
         unruled = ", ".join(provenance["unruled"])
         log.warning("without a rule, treated as linear: %s; contributions may not add up", unruled)
-    targets = {name: _completeness(name, numbers) for name, numbers in overview.by_target.items()}
+    if missed := sums_missed(overview.by_target):
+        log.warning(missed)
+    if "wanted_stability" in provenance:
+        for name, numbers in overview.by_target.items():
+            if few := _too_unstable(numbers, provenance["wanted_stability"], provenance["n_references"]):
+                log.warning("%s: %s", name, few)
     return {
-        "model": {key: provenance[key] for key in ("model", "model_fingerprint", "strands")},
+        "model": {key: provenance[key] for key in ("model", "model_fingerprint", "strands")}
+        | {key: provenance[key] for key in ADAPTED if key in provenance},
         "sequences": {
             "file": data.source,
             "sequences": len(data),
             "shuffled": provenance["n_controls"],
             "ambiguous_letters": data.n_ambiguous,
         },
-        "method": {key: provenance[key] for key in ("method", "n_references", "seed", "on_missing", "unruled")},
-        "targets": targets,
+        "method": {key: provenance[key] for key in ("method", "n_references", "seed", "on_missing", "unruled")}
+        | {key: provenance[key] for key in ("wanted_stability", "control_variate") if key in provenance},
+        "targets": {name: _checked(numbers) for name, numbers in overview.by_target.items()},
     }
 
 
-def _completeness(target: str, numbers: dict[str, np.ndarray]) -> dict[str, float | None]:
+def _checked(numbers: Mapping[str, np.ndarray]) -> dict[str, float | None]:
+    """Of one target: the completeness error, and the median number of references where each sequence has its own."""
     error = overall_completeness_error(numbers)
-    if not adds_up(numbers):
-        log.warning(
-            "%s: the contributions miss the difference that they explain by a fraction of %.2g (bound %.0e): "
-            "do not trust their sums", target, error, COMPLETENESS_BOUND,
-        )  # fmt: skip
-    return {"completeness_error": None if math.isnan(error) else error}
+    number = {"median_references": float(np.median(numbers["n_references"]))} if "n_references" in numbers else {}
+    return {"completeness_error": None if math.isnan(error) else error, **number}
+
+
+def _too_unstable(numbers: Mapping[str, np.ndarray], wanted: float, most: int) -> str:
+    """How many sequences have not reached the wanted stability, and what would help, in words; empty if all have."""
+    few = int((numbers["stability"] < wanted).sum())
+    if not few:
+        return ""
+    more = would_do(numbers["stability"].astype(np.float64), numbers["n_references"].astype(np.float64), wanted)
+    return (
+        f"{few:,} of {len(numbers['stability']):,} sequences have not reached a stability of {wanted} with {most:,} "
+        f"references; {more} (--references)"
+    )

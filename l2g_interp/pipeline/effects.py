@@ -17,7 +17,7 @@ from l2g_core.dna import Sequences, decode
 from l2g_core.errors import InputError
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.ledger import known_sha256
-from l2g_interp.attributions.attribute import prepare
+from l2g_interp.attributions.targets import choose_targets, prepare
 from l2g_interp.effects.backgrounds import Backgrounds, draw_backgrounds, draw_rows
 from l2g_interp.effects.validate import CONFIDENCE, RESAMPLES, ValidateOptions, validate_in_turn
 from l2g_interp.models import OpenModel, open_model
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def validate_files(
-    spec: str,
+    spec: str | Sequence[str],
     folder: Path,
     output: Path,
     options: ValidateOptions,
@@ -55,7 +55,7 @@ def validate_files(
     Parameters
     ----------
     spec
-        The model, as for `open_model`; it must be the one that the run was attributed with.
+        The model or its folds, as for `open_model`; it must be the one that the run was attributed with.
     folder
         The run folder.
     output
@@ -120,7 +120,7 @@ def validate_files(
 
 
 def plant_files(
-    spec: str,
+    spec: str | Sequence[str],
     folder: Path,
     motifs: Sequence[Motif],
     output: Path,
@@ -184,7 +184,7 @@ def _called(motif: Motif) -> str:
 
 
 def _prepare(
-    spec: str, path: Path, options: ValidateOptions, device: str | None, other_model: bool
+    spec: str | Sequence[str], path: Path, options: ValidateOptions, device: str | None, other_model: bool
 ) -> tuple[OpenModel, tuple[str, ...], Backgrounds, dict[str, Any]]:
     """The model opened as it was for the attributions, the names of its outputs, backgrounds, and what to record."""
     overview = read_overview(path)
@@ -193,12 +193,16 @@ def _prepare(
     some = read_attributions(path, list(overview.by_target)[:1], different)
     sequences = [decode(x, int(n)) for x, n in zip(some.one_hot, some.lengths, strict=True)]
     strands = overview.provenance.get("strands", "model")
-    model = open_model(spec, Sequences(some.ids, sequences, str(path)), strands, device)
+    model = open_model(
+        spec, Sequences(some.ids, sequences, str(path)), strands, device,
+        output=overview.provenance.get("model_output"), layout=overview.provenance.get("layout"),
+    )  # fmt: skip
     same = _check_model(model, path, overview.provenance.get("model_fingerprint"), other_model)
     backgrounds = draw_backgrounds(some.one_hot[[different.index(row) for row in rows]], options.seed)
-    _, names = prepare(model.module, backgrounds.one_hot)
+    module, names = prepare(model.module, backgrounds.one_hot)
+    chosen = choose_targets(module, [*names, *(t for t in overview.by_target if t not in names)], names)
     noted = {"model": model.name, "model_fingerprint": model.fingerprint, "strands": strands, "model_of_the_run": same}
-    return model, names, backgrounds, noted
+    return replace(model, module=chosen.network), tuple(chosen.names), backgrounds, noted
 
 
 def _check_model(model: OpenModel, path: Path, expected: str | None, other_model: bool) -> bool:

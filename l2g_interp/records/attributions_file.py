@@ -15,6 +15,7 @@ from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
 from l2g_interp.records.types import (
     ARRAYS,
+    OPTIONAL,
     PER_SEQUENCE,
     Attributions,
     Overview,
@@ -120,13 +121,18 @@ def _read(group, targets: Sequence[str] | None, take: Any, source: str) -> Attri
     check_targets(targets or [], names, source)
     one_hot = group["sequence/one_hot"][take]
     by_target = {
-        name: TargetAttributions(one_hot, **{key: group[f"targets/{safe_name(name)}/{key}"][take] for key in ARRAYS})
+        name: TargetAttributions(one_hot, **_columns(group[f"targets/{safe_name(name)}"], (*ARRAYS, *OPTIONAL), take))
         for name in targets or names
     }
     ids = [i.decode() for i in group["ids"][take]]
     coordinates = _read_coordinates(group, take) if "coordinates" in group else None
     provenance = json.loads(group.attrs["provenance"])
     return Attributions(ids, one_hot, group["length"][take], by_target, coordinates, provenance)
+
+
+def _columns(group, names: Sequence[str], take: Any) -> dict[str, np.ndarray]:
+    """The arrays of a target; of the `OPTIONAL` ones those that there are."""
+    return {name: group[name][take] for name in names if name in group or name not in OPTIONAL}
 
 
 def read_overview(path: str | Path) -> Overview:
@@ -139,7 +145,9 @@ def read_overview(path: str | Path) -> Overview:
     """
     with _open(path) as file:
         numbers = {
-            target: {key: file[f"targets/{safe_name(target)}/{key}"][:] for key in PER_SEQUENCE}
+            target: _columns(
+                file[f"targets/{safe_name(target)}"], (*PER_SEQUENCE, "prediction_spread", "n_references"), slice(None)
+            )
             for target in json.loads(file.attrs["targets"])
         }
         ids = [i.decode() for i in file["ids"][:]]
@@ -188,8 +196,8 @@ def _create(file, part: Attributions, n: int) -> None:
     dataset("length", np.empty(0), np.int32)
     dataset("sequence/one_hot", part.one_hot)
     for target in part.targets:
-        for key in ARRAYS:
-            dataset(f"targets/{safe_name(target)}/{key}", getattr(part[target], key))
+        for key, values in part[target].arrays().items():
+            dataset(f"targets/{safe_name(target)}/{key}", values)
     if part.coordinates is not None:
         for key in ("chrom", "start", "end", "strand"):
             kind = np.int64 if key in ("start", "end") else h5py.string_dtype()
@@ -201,8 +209,8 @@ def _fill(file, part: Attributions, rows: slice) -> None:
     file["length"][rows] = part.lengths
     file["sequence/one_hot"][rows] = part.one_hot
     for target in part.targets:
-        for key in ARRAYS:
-            file[f"targets/{safe_name(target)}/{key}"][rows] = getattr(part[target], key)
+        for key, values in part[target].arrays().items():
+            file[f"targets/{safe_name(target)}/{key}"][rows] = values
     if part.coordinates is not None:
         for key in ("chrom", "start", "end", "strand"):
             file[f"coordinates/{key}"][rows] = [getattr(interval, key) for interval in part.coordinates]

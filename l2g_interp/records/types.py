@@ -9,6 +9,8 @@
     /targets/<name>/prediction        float32 (N,)
     /targets/<name>/reference_prediction, delta, stability          float32 (N,)
     /targets/<name>/standard_error    float32 (N, L)
+    /targets/<name>/fold_spread, prediction_spread                  float32 (N, L) and (N,), of several folds
+    /targets/<name>/n_references      float32 (N,), where as many as needed were taken
     /coordinates/{chrom,start,end,strand}                           where known
     /controls/                                                      the same for shuffled sequences, if there are any
     attributes: method, n_references, seed, model_fingerprint, versions, command, ... (JSON in ``provenance``)
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 
 COMPLETENESS_BOUND = 1e-3  # of the output difference; above it the sums are not to be trusted
+MOST_NAMES = 10  # of targets, in a message
 ROUNDING = 1e-5  # of the outputs themselves: about a hundred times what float32 rounds to
 
 
@@ -68,6 +72,20 @@ def overall_completeness_error(numbers: Mapping[str, np.ndarray]) -> float:
     return float(completeness_error(numbers["delta"].mean(), difference.mean()))
 
 
+def sums_missed(by_target: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+    """Which targets' contributions do not add up, and by how much, as a line; empty if all do."""
+    errors = {name: overall_completeness_error(numbers) for name, numbers in by_target.items() if not adds_up(numbers)}
+    if not errors:
+        return ""
+    worst, names = np.max(list(errors.values())), some_of(list(errors))
+    if not np.isfinite(worst):
+        return f"{names}: the contributions are not all finite: do not trust them"
+    return (
+        f"{names}: the contributions miss the difference that they explain by a fraction of {worst:.2g} "
+        f"(bound {COMPLETENESS_BOUND:.0e}): do not trust their sums"
+    )
+
+
 @dataclass(frozen=True)
 class TargetAttributions:
     """Contributions to one target, in the units of the model's output.
@@ -76,6 +94,9 @@ class TargetAttributions:
     ``|sum of contributions - (f(x) - f(reference))|``; NaN where the contributions need not add up.
     ``standard_error`` is that of each base's contribution over the references, and ``stability`` the expected
     correlation of the contributions with those from a fresh draw of references; NaN without references.
+    ``fold_spread`` and ``prediction_spread``: where the mean of several folds was explained, the standard deviations
+    between them, of each base's contribution and of the prediction. ``n_references``: how many each sequence needed,
+    where that was found out.
     """
 
     one_hot: Int8[np.ndarray, "n 4 length"]
@@ -85,6 +106,9 @@ class TargetAttributions:
     delta: Float32[np.ndarray, " n"]
     standard_error: Float32[np.ndarray, "n length"]
     stability: Float32[np.ndarray, " n"]
+    fold_spread: Float32[np.ndarray, "n length"] | None = None
+    prediction_spread: Float32[np.ndarray, " n"] | None = None
+    n_references: Float32[np.ndarray, " n"] | None = None
 
     @property
     def contributions(self) -> Float32[np.ndarray, "n 4 length"]:
@@ -96,8 +120,13 @@ class TargetAttributions:
         """mean |delta| / mean |f(x) - mean f(reference)|; NaN where the contributions need not add up."""
         return overall_completeness_error(vars(self))
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything but the sequences, by name; of the `OPTIONAL` ones those that there are."""
+        return {name: vars(self)[name] for name in (*ARRAYS, *OPTIONAL) if vars(self)[name] is not None}
 
-ARRAYS = tuple(f.name for f in fields(TargetAttributions) if f.name != "one_hot")
+
+OPTIONAL = ("fold_spread", "prediction_spread", "n_references")  # of several folds; of an adaptive number
+ARRAYS = tuple(f.name for f in fields(TargetAttributions) if f.name not in ("one_hot", *OPTIONAL))
 
 
 @dataclass(frozen=True)
@@ -340,7 +369,15 @@ def safe_name(target: str) -> str:
 
 
 def check_targets(wanted: Sequence[str], known: Sequence[str], source: str) -> None:
-    """Refuse an unknown target and list the known ones."""
+    """Refuse an unknown target and list the known ones, the nearest of many."""
     for name in wanted:
         if name not in known:
-            raise InputError(f"{source}: no target {name!r}; it has {', '.join(known)}")
+            near = get_close_matches(name, known, MOST_NAMES, 0.3) if len(known) > MOST_NAMES else []
+            there = f"{len(known)}, and the nearest are {', '.join(near)}" if near else some_of(known)
+            raise InputError(f"{source}: no target {name!r}; it has {there}")
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(names[:MOST_NAMES])}{more}"

@@ -85,7 +85,7 @@ def test_given_references_are_recorded_and_may_be_a_tensor() -> None:
         (3, "attribute 'targets' is 3; make it a list of names"),
         (("a", 1), "make it a list of names"),
         (("a",), "names 1 targets and returns 2"),
-        (("a", "a"), "gives two targets one name: a, a"),
+        (("a", "a"), "gives two targets one name: a; make"),
     ],
 )
 def test_odd_names_of_targets_are_refused(targets, says: str) -> None:
