@@ -6,19 +6,20 @@ Coordinates are 0-based and half-open, as in BED.
 
 from __future__ import annotations
 
-import gzip
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int8
 
 from l2g_core.errors import InputError
+from l2g_core.genome import chromosome_sizes as chromosome_sizes
+from l2g_core.genome import open_genome, sizes_of
+from l2g_core.intervals import Interval, read_intervals
+from l2g_core.text import LONGEST_LINE, open_text
 
 ALPHABET = "ACGT"
 AMBIGUOUS = "NRYSWKMBDHV"  # IUPAC letters that stand for more than one base
@@ -27,28 +28,6 @@ COMPLEMENT = str.maketrans(ALPHABET + AMBIGUOUS, "TGCA" + "NYRSWMKVHDB")
 
 OneHot = Int8[np.ndarray, "batch 4 length"]
 ArrayOrTensor = TypeVar("ArrayOrTensor")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A stretch of a chromosome, 0-based and half-open; ``strand`` is ``+``, ``-`` or ``.``."""
-
-    chrom: str
-    start: int
-    end: int
-    strand: str = "."
-
-    def __str__(self) -> str:
-        return f"{self.chrom}:{self.start}-{self.end}" + (f"({self.strand})" if self.strand in "+-" else "")
-
-    def part(self, start: int, end: int, strand: str = "+") -> Interval:
-        """Where a half-open range of the sequence cut out of this interval lies on the chromosome.
-
-        A sequence on the minus strand runs against the chromosome: its first base is the last of the interval.
-        """
-        if self.strand == "-":
-            return Interval(self.chrom, self.end - end, self.end - start, "+" if strand == "-" else "-")
-        return Interval(self.chrom, self.start + start, self.start + end, strand)
 
 
 @dataclass(frozen=True)
@@ -136,10 +115,12 @@ def read_fasta(path: str | Path) -> Sequences:
         The file is not FASTA or empty, a record has no id, no sequence or letters that are not DNA, or two
         records share an id. The message names file and record.
     """
+    return _collect(_fasta_records(Path(path)), str(path), None)
+
+
+def _fasta_records(path: Path) -> Iterator[tuple[str, str]]:
     from Bio.SeqIO.FastaIO import SimpleFastaParser
 
-    path = Path(path)
-    records: list[tuple[str, str]] = []
     with open_text(path) as handle:
         first = next((line for line in handle if line.strip()), "")
         if not first:
@@ -150,21 +131,28 @@ def read_fasta(path: str | Path) -> Sequences:
             name = (header.split() or [""])[0]
             if not name:
                 raise InputError(f"{path}: record {number} has no name after '>'; give it one")
-            records.append((name, sequence))
-    return checked([name for name, _ in records], [s for _, s in records], source=str(path))
+            if len(sequence) > LONGEST_LINE:
+                raise InputError(
+                    f"{path}: record {name!r} has {len(sequence):,} bp, more than any model reads; "
+                    "give a genome as --genome, and its intervals as --bed"
+                )
+            yield name, sequence
 
 
-def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> Sequences:
-    """Cut the intervals of a BED file out of an indexed genome FASTA; those on ``-`` are reverse-complemented.
+def read_bed(path: str | Path, genome: str | Path, width: int | None = None, on_edge: str = "drop") -> Sequences:
+    """Cut the intervals of a BED or narrowPeak file out of a genome; those on ``-`` are reverse-complemented.
 
     Parameters
     ----------
     path
-        BED with 3 to 6 columns: chrom, start, end, name, score, strand. Plain or gzipped.
+        BED with 3 or more columns (chrom, start, end, name, score, strand), or narrowPeak: 10 columns, the summit last.
+        Plain or gzipped. Intervals without a name of their own are called by their place.
     genome
-        FASTA of the genome, plain or bgzipped; pyfaidx writes its index next to it.
+        FASTA of the genome, plain or bgzipped; its index is made next to it if it is missing.
     width
-        Take this many bp around each interval's centre instead of the interval itself.
+        Take this many bp around each summit of a narrowPeak, or each interval's centre, instead of the interval.
+    on_edge
+        ``drop`` intervals that reach beyond their chromosome or lie on none, with a warning, or ``refuse`` them.
 
     Returns
     -------
@@ -174,34 +162,13 @@ def read_bed(path: str | Path, genome: str | Path, width: int | None = None) -> 
     Raises
     ------
     InputError
-        An interval is malformed, on an unknown chromosome or reaches beyond its end; the message names the line.
+        An interval is malformed, or none has a place in the genome (with ``refuse``: not all). The message names lines.
     """
     path = Path(path)
-    with open_text(path) as handle:
-        lines = [(n, line.rstrip("\n")) for n, line in enumerate(handle, start=1)]
-    rows = [(n, line) for n, line in lines if line.strip() and not line.startswith(("#", "track", "browser"))]
-    if not rows:
-        raise InputError(f"{path}: no intervals; a BED line is chrom<TAB>start<TAB>end")
-    with open_genome(Path(genome)) as chromosomes:
-        parsed = [_bed_interval(f"{path}: line {n}", line, width, chromosomes, genome) for n, line in rows]
-        sequences = [_cut(chromosomes, interval) for interval, _ in parsed]
-    intervals = [interval for interval, _ in parsed]
-    names = [name for _, name in parsed]
-    if not all(names) or len(set(names)) < len(names):
-        names = [str(interval) for interval in intervals]
+    with open_genome(genome) as chromosomes:
+        intervals, names = read_intervals(path, sizes_of(chromosomes), genome, width, on_edge)
+        sequences = [_cut(chromosomes, interval, genome) for interval in intervals]
     return checked(names, sequences, source=str(path), intervals=intervals)
-
-
-def chromosome_sizes(genome: str | Path) -> dict[str, int]:
-    """Lengths of the chromosomes of a genome FASTA (bp), from its index, which pyfaidx writes if it is missing.
-
-    Raises
-    ------
-    InputError
-        The file is missing or cannot be indexed.
-    """
-    with open_genome(Path(genome)) as chromosomes:
-        return {name: len(chromosomes[name]) for name in chromosomes.keys()}  # noqa: SIM118
 
 
 def checked(ids: list[str], sequences: list[str], source: str, intervals: list[Interval] | None = None) -> Sequences:
@@ -213,19 +180,23 @@ def checked(ids: list[str], sequences: list[str], source: str, intervals: list[I
         A sequence is empty or has letters that are not DNA, or two records share an id. The message names file
         (``source``) and record.
     """
-    sequences = [sequence.upper() for sequence in sequences]
-    for name, sequence in zip(ids, sequences, strict=True):
+    return _collect(zip(ids, sequences, strict=True), source, intervals)
+
+
+def _collect(records: Iterable[tuple[str, str]], source: str, intervals: list[Interval] | None) -> Sequences:
+    found: dict[str, str] = {}
+    for name, sequence in records:
+        if name in found:
+            raise InputError(f"{source}: two records are called {name!r}; give every record its own id")
+        found[name] = sequence.upper()
         if not sequence:
             raise InputError(f"{source}: record {name!r} has no sequence; remove it or add its sequence")
-        if wrong := NOT_DNA.search(sequence):
+        if wrong := NOT_DNA.search(found[name]):
             raise InputError(
                 f"{source}: record {name!r} has {wrong.group()!r} at position {wrong.start() + 1}, which is not "
                 f"a DNA letter; use {ALPHABET} or the IUPAC letters {AMBIGUOUS}"
             )
-    repeated = [name for name, count in Counter(ids).items() if count > 1]
-    if repeated:
-        raise InputError(f"{source}: two records are called {repeated[0]!r}; give every record its own id")
-    return Sequences(ids, sequences, source, intervals)
+    return Sequences(list(found), list(found.values()), source, intervals)
 
 
 def check_lengths(data: Sequences, shortest: int, longest: int) -> None:
@@ -245,80 +216,15 @@ def check_lengths(data: Sequences, shortest: int, longest: int) -> None:
             )
 
 
-@contextmanager
-def open_text(path: str | Path) -> Iterator[IO[str]]:
-    """Open a text file, plain or gzipped (``.gz``, ``.bgz``), for use in a ``with`` statement.
-
-    Raises
-    ------
-    InputError
-        The file is missing, unreadable, truncated or not text, even if that only shows while reading it.
-    """
-    path = Path(path)
-    opener: Callable[..., IO[str]] = gzip.open if path.suffix in {".gz", ".bgz"} else open  # type: ignore[assignment]
-    try:
-        with opener(path, "rt", encoding="utf-8") as handle:
-            yield handle
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the path") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a readable file") from error
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise InputError(f"{path}: not a complete gzip file ({error}); fetch it again or rename it") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file ({error.reason}); give plain or gzipped text") from error
-
-
 def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
     yield first
     yield from rest
 
 
-@contextmanager
-def open_genome(path: Path):
-    """Open an indexed genome FASTA with pyfaidx, for use in a ``with`` statement; writes the index if missing.
-
-    Raises
-    ------
-    InputError
-        The file is missing or cannot be indexed.
-    """
-    from pyfaidx import Fasta, FastaIndexingError, FastaNotFoundError, UnsupportedCompressionFormat
-
-    try:
-        genome = Fasta(str(path), as_raw=True, sequence_always_upper=True)
-    except (FastaNotFoundError, FileNotFoundError) as error:
-        raise InputError(f"{path}: no such genome file; check --genome") from error
-    except (FastaIndexingError, UnsupportedCompressionFormat, ImportError) as error:
-        raise InputError(f"{path}: cannot be indexed ({error}); give an uncompressed or bgzipped FASTA") from error
-    with genome:
-        yield genome
-
-
-def _bed_interval(where: str, line: str, width: int | None, chromosomes, genome: str | Path) -> tuple[Interval, str]:
-    fields = line.split("\t") if "\t" in line else line.split()
-    if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
-        raise InputError(f"{where}: {line[:60]!r} is not an interval; write chrom<TAB>start<TAB>end")
-    chrom, start, end = fields[0], int(fields[1]), int(fields[2])
-    if start >= end:
-        raise InputError(f"{where}: start {start} is not before end {end}; BED is 0-based and half-open, start < end")
-    if chrom not in chromosomes:
-        raise InputError(
-            f"{where}: no chromosome {chrom!r} in {genome} (it has {', '.join(list(chromosomes.keys())[:5])}, "
-            "…); use the same genome build and naming"
-        )
-    if width is not None:
-        start = (start + end) // 2 - width // 2
-        end = start + width
-    size = len(chromosomes[chrom])
-    if start < 0 or end > size:
-        raise InputError(
-            f"{where}: {chrom}:{start}-{end} reaches beyond the chromosome (0-{size}); drop or move the interval"
-        )
-    strand = fields[5] if len(fields) > 5 and fields[5] in {"+", "-"} else "."
-    return Interval(chrom, start, end, strand), fields[3] if len(fields) > 3 else ""
-
-
-def _cut(chromosomes, interval: Interval) -> str:
+def _cut(chromosomes, interval: Interval, genome: str | Path) -> str:
     sequence = str(chromosomes[interval.chrom][interval.start : interval.end])
+    if len(sequence) != interval.end - interval.start:
+        raise InputError(
+            f"{genome}: gives {len(sequence)} bp for {interval}; delete its index (.fai), so that it is made again"
+        )
     return reverse_complement(sequence) if interval.strand == "-" else sequence

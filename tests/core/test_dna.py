@@ -88,7 +88,9 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.fa.gz").write_bytes(gzip.compress(b">a\nACGT\n" * 1000)[:-20])
     with pytest.raises(InputError, match=r"x\.fa\.gz: not a complete gzip"):
         read_fasta(tmp_path / "x.fa.gz")
-    (tmp_path / "y.fa.gz").write_bytes(b">a\nACGT\n")
+    damaged = bytearray(gzip.compress(b">a\nACGT\n" * 1000))
+    damaged[20:24] = b"\xff\x00\xff\x00"
+    (tmp_path / "y.fa.gz").write_bytes(damaged)
     with pytest.raises(InputError, match=r"y\.fa\.gz: not a complete gzip"):
         read_fasta(tmp_path / "y.fa.gz")
     (tmp_path / "z.fa").write_bytes(b"\xff\xfe\x00\x01")
