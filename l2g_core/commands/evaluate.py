@@ -142,7 +142,7 @@ def _opened(
 
     model = local(model)
     network = load(model)
-    columns = columns_of(network.targets, network.config.task)
-    data = open_dataset(str(table), data_dir=data_dir, targets=columns, seed=seed)
+    columns, classes = columns_of(network.targets, network.config.task)
+    data = open_dataset(str(table), data_dir=data_dir, targets=columns, seed=seed, classes=classes)
     network.to(device or default_device())
     return _Question(model, network, data, split, metric, batch_size)

@@ -141,17 +141,19 @@ TRAINING = {  # of the training: option -> field of FinetuneOptions
 def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> None:
     """Train a model on a table of sequences and measurements.
 
-    TABLE is TSV or CSV (gzipped or not) with a header: a column 'sequence', one numeric column per target (blank =
-    not measured), and optionally 'id' and 'split' (train, val, test). The best epoch on val is kept; test is read
-    once, at the end.
+    TABLE is TSV or CSV (gzipped or not) with a header: a column 'sequence', one numeric column per target (blank or
+    NA = not measured) or one of classes in words, and optionally 'id' and 'split' (train, val, test). The best epoch
+    on val is kept; test is read once, at the end.
     """
     import torch
 
+    from l2g_core.evaluation.labels import check_labels
     from l2g_core.finetune.stage import finetune as train
     from l2g_core.finetune.start import start_model
 
     data = open_labelled(table, given)
     config = _config(data, given)
+    check_labels(data, config.task, len(config.targets))  # before a language model is looked for
     torch.manual_seed(given["seed"])
     model = start_model(config, _chosen(ctx), search=given["search"], start=given["start"])
     metrics = train(

@@ -25,11 +25,14 @@ data_options = together(
             type=PATH,
             help="If TABLE is a data set's name: the folder or file that has it.  [default: the cache]",
         ),
-        cloup.option("--targets", help="Columns to learn, comma-separated.  [default: every numeric column]"),
+        cloup.option(
+            "--targets",
+            help="Columns to learn, comma-separated.  [default: all with numbers but ids, places and splits]",
+        ),
         cloup.option(
             "--task",
             type=click.Choice(get_args(Task)),
-            help="What to learn.  [default: the data set's, or regression]",
+            help="What to learn.  [default: the data set's; classification if in words; else regression]",
         ),
     ),
 )
@@ -66,14 +69,16 @@ def output_options(help_text: str) -> Callable:
 
 
 def open_labelled(table: Path, given: dict[str, Any]) -> Labelled:
-    """Open what was asked for; puts the data set's task (and metric, if none was given) into ``given``."""
+    """Open what was asked for and say what is learned; puts the task (and the data set's metric) into ``given``."""
     from l2g_core.datasets import open_dataset
+    from l2g_core.datasets.labelled import tell_what_is_learned
 
-    targets = given["targets"].split(",") if given["targets"] else None
+    targets = [name.strip() for name in given["targets"].split(",")] if given["targets"] else None
     data = open_dataset(str(table), data_dir=given["data_dir"], targets=targets, seed=given["seed"])
     given["task"] = given["task"] or data.task or "regression"
     if given["task"] == data.task:
         given["metric"] = given.get("metric") or data.metric
+    tell_what_is_learned(data, given["task"])
     return data
 
 

@@ -56,6 +56,7 @@ def open_dataset(
     data_dir: str | Path | None = None,
     targets: Sequence[str] | None = None,
     seed: int = 0,
+    classes: Sequence[str] | None = None,
 ) -> Labelled:
     """Open a data set of the catalogue by its name, or a table by its path. Nothing is fetched here.
 
@@ -69,6 +70,8 @@ def open_dataset(
         Measured values to learn; all by default.
     seed
         Draws the splits that the source lacks.
+    classes
+        Of a table: the names of a model's classes 0, 1, ..., as `read_table` takes them.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def open_dataset(
         There is no such data set or file, it is missing, or something in it is wrong; the message says what.
     """
     if (entry := DATASETS.get(str(name_or_path))) is None:
-        return _warn_of_leakage(_open_file(Path(name_or_path), targets, seed))
+        return _warn_of_leakage(_open_file(Path(name_or_path), targets, seed, classes))
     if entry is TABLE and data_dir is None:
         raise InputError("'table' means your own file: give its path instead of 'table', or with --data-dir")
     if entry.targets and (unknown := [name for name in targets or () if name not in entry.targets]):
@@ -90,6 +93,8 @@ def open_dataset(
     if not location.exists():
         here = f"{location}: no such folder; " if data_dir is not None else ""
         raise InputError(f"{here}{entry.name} is not on this machine; {entry.how_to_get}")
+    if entry is TABLE and location.is_file():
+        return _warn_of_leakage(read_table(location, targets, seed, classes))
     return _warn_of_leakage(entry.read(location, entry, targets, seed))
 
 
@@ -106,14 +111,14 @@ def named(name: str) -> Entry:
     raise InputError(f"no data set {name!r}{_suggestion(name)}; 'l2g datasets' lists them")
 
 
-def _open_file(path: Path, targets: Sequence[str] | None, seed: int) -> Labelled:
+def _open_file(path: Path, targets: Sequence[str] | None, seed: int, classes: Sequence[str] | None) -> Labelled:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of the data set, and the folder with --data-dir")
     if not path.exists():
         raise InputError(
             f"{path}: no such file, and no data set of this name{_suggestion(str(path))}; 'l2g datasets' lists them"
         )
-    return read_table(path, targets, seed)
+    return read_table(path, targets, seed, classes)
 
 
 def _suggestion(name: str) -> str:

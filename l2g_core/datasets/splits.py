@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32
@@ -16,6 +16,11 @@ SPELLINGS = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+
+
+def are_splits(given: Iterable[str]) -> bool:
+    """Whether all of them are spellings of train, val and test."""
+    return {text.strip().lower() for text in given} <= SPELLINGS.keys()
 
 
 def named_splits(given: Sequence[str], where: str) -> list[str]:

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from l2g_core.datasets import Labelled
 from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
-from l2g_core.evaluation.labels import check_metric, labelled_rows
+from l2g_core.evaluation.labels import check_metric, class_of, labelled_rows
 from l2g_core.evaluation.metrics import METRICS, TASK_METRIC
 from l2g_core.evaluation.predict import predict
 from l2g_core.model.checkpoint import SequenceModel
@@ -104,15 +104,19 @@ def evaluate(
 def write_predictions(evaluation: Evaluation, path: str | Path) -> None:
     """Write a TSV with a row per sequence: ``id``, ``observed <target>`` (empty: not measured), ``predicted <output>``.
 
-    Predictions are the model's raw outputs: for classification and multilabel, the logits before softmax or sigmoid.
-    The write is atomic.
+    What was observed is a number or, for classification, the name of the class. Predictions are the model's raw
+    outputs: for classification and multilabel, the logits before softmax or sigmoid. The write is atomic.
     """
     observed = [f"observed {name}" for name in evaluation.targets]
     predicted = [f"predicted {name}" for name in evaluation.output_names]
-    values = np.concatenate([evaluation.labels, evaluation.outputs], axis=1)
+    classes = [class_of(output) for output in evaluation.output_names] if evaluation.task == "classification" else None
+
+    def label(value: np.float32) -> str:
+        return "" if np.isnan(value) else classes[int(value)] if classes else f"{value:.6g}"
+
     rows = (
-        (name, *("" if np.isnan(value) else f"{value:.6g}" for value in row))
-        for name, row in zip(evaluation.ids, values, strict=True)
+        (name, *map(label, labels), *(f"{value:.6g}" for value in outputs))
+        for name, labels, outputs in zip(evaluation.ids, evaluation.labels, evaluation.outputs, strict=True)
     )
     write_tsv(path, ("id", *observed, *predicted), rows)
 

@@ -8,19 +8,27 @@ import numpy as np
 from jaxtyping import Float
 
 from l2g_core.datasets import Labelled
+from l2g_core.datasets.columns import listed
+from l2g_core.datasets.table import TRUTHS
 from l2g_core.errors import InputError
 from l2g_core.evaluation.metrics import METRIC_TASK, METRICS
 
 
 def output_names(data: Labelled, task: str) -> tuple[str, ...]:
-    """Names of the outputs of a model of these data: the targets; for a classifier ``column=0``, ``column=1``, ...
+    """Names of the outputs of a model of these data: the targets; for a classifier ``column=class``, ...
 
     Raises
     ------
     InputError
-        A classifier is given several columns, or its classes are not 0, 1, 2, ...
+        A classifier is given several columns, or its classes have no names and are not 0, 1, 2, ...; or another task
+        is given classes in words.
     """
     if task != "classification":
+        if data.classes and data.classes != TRUTHS:
+            raise InputError(
+                f"{data.data.source}: column {data.targets[0]!r} has the classes {listed(data.classes)}; learn them "
+                "with --task classification (l2g train: --set model.task=classification)"
+            )
         return data.targets
     column, *others = data.targets
     if others:
@@ -28,19 +36,33 @@ def output_names(data: Labelled, task: str) -> tuple[str, ...]:
             f"{data.data.source}: classification learns one column and got {', '.join(data.targets)}; "
             "choose one with --targets, or use --task multilabel"
         )
+    if data.classes:
+        return tuple(f"{column}={name}" for name in data.classes)
     labels = data.labels[:, 0]
     classes = sorted(set(labels[~np.isnan(labels)].tolist()))
     if len(classes) < 2 or classes != list(range(len(classes))):
         raise InputError(
             f"{data.data.source}: column {column!r} has the classes {classes[:5]}; "
-            "classification takes 0, 1, 2, ... and at least two of them"
+            "classification takes 0, 1, 2, ... or words, and at least two of them; choose another column with --targets"
         )
     return tuple(f"{column}={int(c)}" for c in classes)
 
 
-def columns_of(targets: tuple[str, ...], task: str) -> list[str]:
-    """The columns of a table with the labels of a model's outputs: the reverse of `output_names`."""
-    return [targets[0].rpartition("=")[0]] if task == "classification" else list(targets)
+def columns_of(targets: tuple[str, ...], task: str) -> tuple[list[str], list[str] | None]:
+    """The columns of a table with the labels of a model's outputs, and the classes' names if they are not 0, 1, ...
+
+    The reverse of `output_names`.
+    """
+    if task != "classification":
+        return list(targets), None
+    names = [class_of(target) for target in targets]
+    numbered = names == [str(number) for number in range(len(names))]
+    return [targets[0].rpartition("=")[0]], None if numbered else names
+
+
+def class_of(output: str) -> str:
+    """The class that an output of a classifier, ``column=class``, stands for."""
+    return output.rpartition("=")[2]
 
 
 def labelled_rows(rows: Labelled, task: str) -> Labelled:
@@ -75,6 +97,8 @@ def check_labels(data: Labelled, task: str, n_outputs: int) -> None:
         values are not classes (classification) or 0 and 1 (multilabel).
     """
     splits, where = np.array(data.splits), data.data.source
+    if "train" not in data.splits:
+        raise InputError(f"{where}: no row has split 'train'; mark the rows to learn from")
     expected = 1 if task == "classification" else n_outputs
     if data.labels.shape[1] != expected:
         raise InputError(f"{where}: has {data.labels.shape[1]} label columns and the model learns {expected}")

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from l2g_core.errors import InputError
 from l2g_core.evaluation.evaluate import Evaluation
+from l2g_core.evaluation.labels import class_of
 from l2g_core.runs.files import atomic_write
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ def _confusion(evaluation: Evaluation) -> Figure:
         ax.text(
             column, row, f"{count:,}", ha="center", va="center", color="white" if shares[row, column] > 0.5 else "k"
         )
-    ax.set(xlabel="predicted class", ylabel="observed class", xticks=range(n), yticks=range(n))
+    names = [class_of(output) for output in evaluation.output_names]
+    ax.set(xlabel="predicted class", ylabel="observed class")
+    ax.set_xticks(range(n), names, rotation=0 if sum(map(len, names)) < 40 else 90)
+    ax.set_yticks(range(n), names)
     (target,) = evaluation.targets
     ax.set_title(f"{target}: {_score(evaluation, target)}, n = {len(truth):,}", fontsize="medium")
     return figure

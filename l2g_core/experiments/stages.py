@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from l2g_core.console import announce, writable_folder
 from l2g_core.datasets import Labelled
+from l2g_core.datasets.labelled import tell_what_is_learned
 from l2g_core.experiments.resolve import Experiment
 from l2g_core.experiments.write import FILE, write_experiment
 from l2g_core.finetune.options import RESULTS
@@ -94,6 +95,7 @@ def train(
         A stage refuses something; or ``folder`` holds an unfinished or another experiment.
     """
     data = experiment.open_data()
+    tell_what_is_learned(data, experiment.sections["model"]["task"])
     config = config_of(experiment, data)  # from all rows: the longest sequence may be a test row
     folder = writable_folder(folder)
     text = None if text_dir is None else Path(text_dir)

@@ -232,18 +232,18 @@ def test_finetune_from_a_table_makes_a_checkpoint_that_predicts(tmp_path: Path) 
     ("text", "words"),
     [
         ("", ("not a table",)),
-        ("seq\tdev\nACGT\t1\n", ("no column 'sequence'", "seq, dev")),
-        ("sequence\tdev\nACGT\tmuch\n", ("no numeric column", "--targets")),
-        ("sequence\tname\tdev\nACGT\tx\t\n", ("no numeric column",)),
+        ("reads\tdev\nACGT\t1\n", ("no column 'sequence'", "reads, dev")),
+        ("sequence\tdev\nACGT\tmuch\n", ("no column to learn", "text, such as 'much'", "--targets")),
+        ("sequence\tname\tdev\nACGT\tx\t\n", ("no column to learn", "dev (nothing measured)")),
         ("sequence\tdev\tsplit\nACGT\t1\tholdout\n", ("'holdout'", "train, val and test")),
         ("sequence\tdev\tsplit\nACGT\t1\ttest\n", ("no row has split 'train'",)),
-        ("sequence\tdev\nAXGT\t1\n", ("record 'row1' has 'X'",)),
+        ("sequence\tdev\nAXGT\t1\n", ("record 'row_1' has 'X'",)),
     ],
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
     table = tmp_path / "t.tsv"
     table.write_text(text)
-    result = CliRunner().invoke(l2g, ["finetune", str(table), "--output", str(tmp_path / "m")])
+    result = CliRunner().invoke(l2g, ["--quiet", "finetune", str(table), "--output", str(tmp_path / "m")])
     refused(result, "t.tsv", *words)
     assert not (tmp_path / "m").exists()
 
@@ -259,9 +259,9 @@ def test_intervals_of_a_genome_keep_their_coordinates(checkpoint: Path, tmp_path
     (tmp_path / "g.fa").write_text(">chr1\n" + make_planted_sequences(1, 300, seed=3).sequences[0] + "\n")
     (tmp_path / "x.bed").write_text("chr1\t10\t20\tpeak\t0\t-\nchr1\t100\t200\n")
     arguments = ("attribute", "--model", checkpoint, "--bed", tmp_path / "x.bed", "--genome", tmp_path / "g.fa")
-    refused(interp(*arguments, "--output", tmp_path / "a.h5"), "x.bed: record 'chr1:10-20(-)' has 10 bp", "--width")
-    result = interp(*arguments, "--width", 60, "--references", 2, "--output", tmp_path / "a.h5")
-    refused(result, "line 1: chr1:-15-45 reaches beyond the chromosome (0-300)")
+    refused(interp(*arguments, "--output", tmp_path / "a.h5"), "x.bed: record 'peak' has 10 bp", "--width")
+    result = interp(*arguments, "--width", 60, "--on-edge", "refuse", "--output", tmp_path / "a.h5")
+    refused(result, "1 of 2 intervals", "line 1: chr1:-15-45 reaches beyond the chromosome (0-300)")
     (tmp_path / "x.bed").write_text("chr1\t50\t60\tpeak\t0\t-\nchr1\t100\t200\n")
     result = interp(*arguments, "--width", 60, "--references", 2, "--output", tmp_path / "a.h5")
     assert result.exit_code == 0, result.output
