@@ -18,7 +18,7 @@ import numpy as np
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
 from l2g_core.runs.files import file_sha256, write_json
-from l2g_interp.motifs.modisco.discover import motifs_file, read_patterns
+from l2g_interp.motifs.modisco.discover import motifs_file, read_discovery, read_patterns
 from l2g_interp.records.attributions_file import read_attributions, read_overview
 from l2g_interp.records.tables import read_table
 from l2g_interp.records.types import Effect, Explained, Hit, Match, Pattern, Run, Unexplained
@@ -47,18 +47,34 @@ class Evidence(TypedDict):
 def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
     """The patterns of a run folder by target, without those that had too few seqlets when they were found.
 
+    ``folder`` may be one of other people's, with ``motifs.<target>.h5`` of 'modisco motifs', or such a file alone: then
+    all patterns count, and their seqlets are placed in the sequences of ``attributions.h5``, if there is one.
+
     Raises
     ------
     InputError
-        The folder has no motifs, or their files are damaged.
+        The folder has no motifs, their files are damaged, or they are about other sequences.
     """
     motifs = read_record(folder).get("steps", {}).get("motifs")
     if motifs is None:
-        raise InputError(f"{folder}: no motifs here; make them with 'l2g-interp motifs --output {folder}'")
+        return _foreign_patterns(folder)
     return {
         target: read_patterns(folder / motifs_file(target), target, motifs["min_seqlets"])
         for target in motifs["patterns"]
     }
+
+
+def _foreign_patterns(folder: Path) -> dict[str, list[Pattern]]:
+    if not folder.is_file() and not any(folder.glob("motifs.*.h5")):
+        raise InputError(
+            f"{folder}: no motifs here; make them with 'l2g-interp motifs --output {folder}', or call TF-MoDISco's "
+            "own file motifs.<target>.h5"
+        )
+    path = folder / ATTRIBUTIONS
+    if folder.is_file() or not path.exists():
+        return read_discovery(folder, min_seqlets=0).patterns
+    first = next(iter(read_overview(path).by_target))
+    return read_discovery(folder, min_seqlets=0, one_hot=read_attributions(path, [first]).one_hot).patterns
 
 
 def read_run(folder: Path, observed: Path | None = None) -> Run:
@@ -76,7 +92,6 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
     """
     patterns = read_all_patterns(folder)
     run = read_record(folder)
-    motifs = run["steps"]["motifs"]
     attributions = attributions_of(folder)
     matches = read_table(folder / MATCHES, Match, "l2g-interp match")
     return Run(
@@ -85,7 +100,7 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
         matches=matches,
         motifs={(motif.database, motif.id): motif.ppm for motif in known_motifs(folder)},
         provenance=run,
-        notes=motifs["notes"],
+        notes=run.get("steps", {}).get("motifs", {}).get("notes", {}),
         observed=read_observed(observed, attributions) if observed else {},
         **read_evidence(folder, patterns),
     )
@@ -180,7 +195,7 @@ def _evidence(path: Path, step: str, row_type: type, run: dict[str, Any], patter
     """The rows of a table, or none if there is no table; none with a warning if it is about other motifs."""
     if not path.exists():
         return []
-    recorded, stamp = run["steps"].get(step, {}), evidence_stamp(path, patterns)
+    recorded, stamp = run.get("steps", {}).get(step, {}), evidence_stamp(path, patterns)
     if any(recorded.get(key) != value for key, value in stamp.items()):
         log.warning(
             "%s: left out, because according to %s it was not made for the motifs that are here now; "

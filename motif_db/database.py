@@ -65,7 +65,7 @@ def load_database(
     cache: str | Path | None = None,
     address: str | None = None,
 ) -> Database:
-    """Load a database of the catalogue, or any MEME, JASPAR or TRANSFAC file.
+    """Load a database of the catalogue, or any MEME, JASPAR, HOMER, HOCOMOCO or TRANSFAC file.
 
     Parameters
     ----------

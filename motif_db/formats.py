@@ -1,8 +1,4 @@
-"""Motif files in MEME, JASPAR and TRANSFAC format, plain or gzipped, recognised by their content.
-
-Formats: https://meme-suite.org/meme/doc/meme-format.html, https://jaspar.elixir.no/docs,
-http://gene-regulation.com/pub/databases/transfac/doc/matrix1SM.html.
-"""
+"""Motif files in MEME, JASPAR, HOMER, HOCOMOCO or TRANSFAC format, plain or gzipped, recognised by their content."""
 
 from __future__ import annotations
 
@@ -12,19 +8,27 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from motif_db.headed import read_headed
+from motif_db.lines import LONGEST_SHOWN, Raw, where_in
+from motif_db.meme import read_meme
 from motif_db.motif import Motif, MotifError
+from motif_db.transfac import read_transfac
 
 GZIP_MAGIC = b"\x1f\x8b"
-TOLERANCE = 0.01  # how far the sum of probabilities may be from 1; more is a mistake, not rounding
-SUFFIXES = re.compile(r"\.(gz|meme|txt|jaspar|pfm|transfac|tf|dat)$", re.IGNORECASE)
-
-Matrix = Float[np.ndarray, "width 4"]
-Named = tuple[str, str, Matrix]  # id, name, rows that are still counts or unchecked probabilities
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+BYTE_ORDER_MARK = "\ufeff"
+LARGEST = 32 * 2**20  # bytes of a file, unpacked
+LONGEST_LINE, MOST_LINES = 1_000_000, 1_000_000  # letters, lines
+MOST_MOTIFS = 100_000
+TOLERANCE = 0.01 + 1e-9  # how far the sum of probabilities may be from 1: two decimals of four numbers round to that
+SUFFIXES = re.compile(r"\.(gz|meme|txt|jaspar|pfm|pcm|pwm|homer|motif|motifs|transfac|tf|dat)$", re.IGNORECASE)
+KNOWN = "MEME, JASPAR, HOMER, HOCOMOCO or TRANSFAC"
 
 
 def read_motifs(path: str | Path, database: str | None = None) -> list[Motif]:
@@ -33,7 +37,7 @@ def read_motifs(path: str | Path, database: str | None = None) -> list[Motif]:
     Parameters
     ----------
     path
-        A MEME, JASPAR or TRANSFAC file, plain or gzipped whatever its suffix.
+        A MEME, JASPAR, HOMER, HOCOMOCO or TRANSFAC file, plain or gzipped whatever its suffix.
     database
         What to call the database; the file's name without its suffixes if not given.
 
@@ -54,25 +58,45 @@ def read_motifs(path: str | Path, database: str | None = None) -> list[Motif]:
 
 def parse_motifs(content: bytes, source: str, database: str) -> list[Motif]:
     """Parse the unpacked bytes of a motif file; ``source`` is its name in errors, which are those of `read_motifs`."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        message = f"{source}: not a text file ({error.reason}); give MEME, JASPAR or TRANSFAC"
-        raise MotifError(message) from error
-    if re.search(r"^(MEME version|MOTIF\b)", text, re.MULTILINE):
-        records, is_counts = list(_meme(text, source)), False
-    elif text.lstrip().startswith(">"):
-        records, is_counts = list(_jaspar(text, source)), True
-    elif re.search(r"^P[0O]\s", text, re.MULTILINE):
-        records, is_counts = list(_transfac(text, source)), True
-    else:
-        raise MotifError(f"{source}: neither MEME, JASPAR nor TRANSFAC; give a motif file in one of these")
-    if not records:
+    found = list(islice(_recognised(_text(content, source), source), MOST_MOTIFS + 1))
+    if not found:
         raise MotifError(f"{source}: no motif in the file; it may be cut off")
-    repeated = [name for name, count in Counter(record[0] for record in records).items() if count > 1]
+    if len(found) > MOST_MOTIFS:
+        raise MotifError(f"{source}: more than {MOST_MOTIFS:,} motifs; give those that you need")
+    repeated = [name for name, count in Counter(raw.id for raw in found).items() if count > 1]
     if repeated:
-        raise MotifError(f"{source}: two motifs have the id {repeated[0]!r}; give every motif its own id")
-    return [Motif(i, n, database, checked_ppm(m, f"{source}: motif {i!r}", is_counts)) for i, n, m in records]
+        raise MotifError(
+            f"{source}: two motifs have the id {repeated[0][:LONGEST_SHOWN]!r}; give every motif its own id"
+        )
+    return [Motif(r.id, r.name, database, checked_ppm(r.rows, where_in(source, r.id), r.is_counts)) for r in found]
+
+
+def _text(content: bytes, source: str) -> str:
+    """The letters of a file, without byte-order marks, which may stand within a file that was joined from several."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        how = "it is UTF-16; save it as UTF-8" if content.startswith(UTF16) else error.reason
+        raise MotifError(f"{source}: not a text file ({how}); give {KNOWN}") from error
+    if text.count("\n") + text.count("\r") > 2 * MOST_LINES:  # a line may end with both
+        raise MotifError(f"{source}: more than {MOST_LINES:,} lines; give a file of the motifs that you need")
+    for line in io.StringIO(text, newline=None):
+        if len(line) > LONGEST_LINE:
+            raise MotifError(f"{source}: a line of {len(line):,} letters is none of a motif; give {KNOWN}")
+    return text.replace(BYTE_ORDER_MARK, "")
+
+
+def _recognised(text: str, source: str) -> Iterator[Raw]:
+    lines = io.StringIO(text, newline=None)
+    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    lines.seek(0)
+    if first.startswith(">"):
+        return read_headed(lines, source)
+    if re.search(r"^(MEME version|MOTIF\b)", text, re.MULTILINE):
+        return read_meme(lines, source)
+    if re.search(r"^P[0O][ \t]", text, re.MULTILINE):
+        return read_transfac(lines, source)
+    raise MotifError(f"{source}: neither MEME, JASPAR nor TRANSFAC, HOMER or HOCOMOCO; give one of these")
 
 
 def database_name(path: str | Path) -> str:
@@ -97,10 +121,11 @@ def checked_ppm(rows: np.ndarray, where: str, is_counts: bool) -> Float[np.ndarr
     if not np.isfinite(rows).all() or (rows < 0).any():
         row = int(np.flatnonzero(~np.isfinite(rows).all(axis=1) | (rows < 0).any(axis=1))[0])
         raise MotifError(f"{where}: position {row + 1} has a value that is negative or not a number; correct it")
-    sums = rows.sum(axis=1)
-    wrong = np.flatnonzero(sums <= 0 if is_counts else np.abs(sums - 1) > TOLERANCE)
+    with np.errstate(over="ignore"):
+        sums = rows.sum(axis=1)
+    wrong = np.flatnonzero((sums <= 0) | np.isinf(sums) if is_counts else ~(np.abs(sums - 1) <= TOLERANCE))
     if len(wrong):
-        wanted = "more than 0" if is_counts else "1"
+        wanted = "more than 0 and finite" if is_counts else "1"
         raise MotifError(f"{where}: position {wrong[0] + 1} sums to {sums[wrong[0]]:.4g}, not {wanted}; correct it")
     return np.ascontiguousarray((rows / sums[:, None]).T)
 
@@ -108,92 +133,16 @@ def checked_ppm(rows: np.ndarray, where: str, is_counts: bool) -> Float[np.ndarr
 def read_unpacked(path: Path) -> bytes:
     """The bytes of a file, unpacked if gzipped. Raises MotifError if it cannot be read."""
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+        with path.open("rb") as handle:
+            packed = handle.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        with gzip.open(path) if packed else path.open("rb") as handle:
+            content = handle.read(LARGEST + 1)
     except FileNotFoundError as error:
         raise MotifError(f"{path}: no such motif file; check the path") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise MotifError(f"{path}: not a complete gzip file ({error}); fetch it again") from error
     except OSError as error:
         raise MotifError(f"{path}: cannot be read ({error.strerror}); give a readable motif file") from error
-
-
-def _numbers(line: str) -> list[float] | None:
-    try:
-        return [float(word) for word in line.split()]
-    except ValueError:
-        return None
-
-
-def _meme(text: str, source: str) -> Iterator[Named]:
-    """Biopython's reader drops the second name and rounds to counts; memelite's keeps one of two with the same id."""
-    header, *blocks = re.split(r"^MOTIF\b", text, flags=re.MULTILINE)
-    alphabet = re.search(r"^ALPHABET\s*(?:=\s*(\S*)|(.*))", header, re.MULTILINE)
-    if alphabet and not (alphabet[1] == "ACGT" or re.search(r"\bDNA\b", alphabet[2] or "")):
-        found = (alphabet[1] or alphabet[2] or "").strip()
-        raise MotifError(f"{source}: the alphabet is {found!r}, not ACGT; give DNA motifs")
-    for number, block in enumerate(blocks, start=1):
-        yield _meme_motif(block, number, source)
-
-
-def _meme_motif(block: str, number: int, source: str) -> Named:
-    first, *lines = block.splitlines()
-    # MEME's own output continues after the names: "MOTIF ACGTG MEME-1<TAB>width = 5 ..."
-    names = re.split(r"\s+width\s*=", first)[0].split(None, 1)
-    if not names:
-        raise MotifError(f"{source}: motif {number} has no id after 'MOTIF'; give it one")
-    identifier, name = names[0], "".join(names[1:]).strip()
-    start = next((i for i, line in enumerate(lines) if line.startswith("letter-probability matrix")), None)
-    if start is None:
-        raise MotifError(f"{source}: motif {identifier!r} has no letter-probability matrix; add it")
-    rows: list[list[float]] = []
-    for line in lines[start + 1 :]:
-        numbers = _numbers(line)
-        if not numbers:  # a blank line before the first row is allowed, anything else ends the matrix
-            if rows or line.strip():
-                break
-            continue
-        if len(numbers) != 4:
-            raise MotifError(
-                f"{source}: motif {identifier!r}: position {len(rows) + 1} has {len(numbers)} values, not 4 (ACGT)"
-            )
-        rows.append(numbers)
-    width = re.search(r"\bw\s*=\s*(\d+)", lines[start])
-    if width and int(width[1]) != len(rows):
-        raise MotifError(
-            f"{source}: motif {identifier!r} has {len(rows)} rows and says w= {width[1]}; is the file cut off?"
-        )
-    return identifier, name, np.array(rows, dtype=np.float64).reshape(-1, 4)
-
-
-def _jaspar(text: str, source: str) -> Iterator[Named]:
-    """Biopython's reader cuts names at a space and does not report bad rows, so it is not used."""
-    blocks = re.split(r"^>", text.lstrip(), flags=re.MULTILINE)[1:]
-    for number, block in enumerate(blocks, start=1):
-        header, *lines = [*block.splitlines(), ""]
-        words = header.split(None, 1)
-        if not words:
-            raise MotifError(f"{source}: motif {number} has no id after '>'; give it one")
-        rows = [_numbers(re.sub(r"[\[\]]|^\s*[ACGT]\b", " ", line)) for line in lines if line.strip()]
-        if len(rows) != 4 or None in rows or len({len(row or []) for row in rows}) != 1:
-            raise MotifError(
-                f"{source}: motif {words[0]!r} is not 4 rows with the same number of counts, in the order ACGT"
-            )
-        name = words[1].strip() if len(words) > 1 else ""
-        yield words[0], name, np.array(rows, dtype=np.float64).T.reshape(-1, 4)
-
-
-def _transfac(text: str, source: str) -> Iterator[Named]:
-    from Bio.motifs import transfac
-
-    try:
-        record = transfac.read(io.StringIO(text), strict=False)
-    except (ValueError, IndexError, KeyError, UnboundLocalError) as error:
-        message = " ".join(str(error).split())
-        raise MotifError(f"{source}: not a well-formed TRANSFAC file ({message})") from error
-    for number, motif in enumerate(record, start=1):
-        identifier = motif.get("AC") or motif.get("ID") or motif.get("NA")
-        if not identifier:
-            raise MotifError(f"{source}: motif {number} has neither AC, ID nor NA; give it one")
-        name = next((motif[key] for key in ("NA", "ID") if motif.get(key) not in {None, identifier}), "")
-        yield identifier, name, np.array([motif.counts[base] for base in "ACGT"], dtype=np.float64).T.reshape(-1, 4)
+    if len(content) > LARGEST:
+        raise MotifError(f"{path}: more than {LARGEST // 2**20} MB, unpacked; give a file of the motifs that you need")
+    return content

@@ -101,11 +101,12 @@ def _read(name: str, folder: Path, target: str | None) -> MotifSet:
 
 
 def _origin(folder: Path, targets: list[str], named: bool) -> dict[str, str]:
-    steps = read_record(folder)["steps"]
+    steps = read_record(folder).get("steps", {})
     found = {"Run folder": str(folder), "Targets": ", ".join(targets)}
     found |= _attributions(attributions_of(folder))
-    found["Seqlets a pattern needs"] = str(steps["motifs"]["min_seqlets"])
-    notes = steps["motifs"].get("notes", {})
+    motifs = steps.get("motifs", {})  # none of other people's
+    found["Seqlets a pattern needs"] = str(motifs.get("min_seqlets", "as TF-MoDISco was told"))
+    notes = motifs.get("notes", {})
     found |= {f"Note on {target}": notes[target] for target in targets if notes.get(target)}
     databases = ", ".join(d["name"] for d in steps.get("match", {}).get("databases", []))
     found["Names from"] = databases if named else "nowhere: no matches.tsv; make it with 'l2g-interp match'"

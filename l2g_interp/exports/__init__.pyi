@@ -10,6 +10,7 @@ from .genome import chrom_sizes as chrom_sizes
 from .genome import write_bigwig as write_bigwig
 from .genome import write_hits_bed as write_hits_bed
 from .genome import write_seqlets_bed as write_seqlets_bed
+from .motif_files import write_homer as write_homer
 from .motif_files import write_logos as write_logos
 from .motif_files import write_meme as write_meme
 from .tables import PairRow as PairRow

@@ -9,6 +9,7 @@ import numpy as np
 
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
+from l2g_interp.records.hdf5 import atomic_hdf5
 from l2g_interp.records.types import Attributions, check_targets, safe_name
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,10 @@ def write_chrombpnet_h5(attributions: Attributions, target: str, path: str | Pat
     InputError
         No such target, or contributions beyond the range of float16.
     """
-    import h5py
-
     check_targets([target], attributions.targets, "attributions")
     part = attributions[target]
     _check_half(part.hypothetical, target)
-    with atomic_write(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with atomic_hdf5(path) as file:
         _dataset(file, "raw/seq", attributions.one_hot, np.int8)
         _dataset(file, "shap/seq", part.hypothetical, np.float16)
         _dataset(file, "projected_shap/seq", part.contributions, np.float16)

@@ -253,6 +253,14 @@ def _meme(request: Request, output: Path) -> list[Path]:
     return [output]
 
 
+def _homer(request: Request, output: Path) -> list[Path]:
+    """The motifs, for HOMER; sites score 60 % of the best or more."""
+    from l2g_interp.exports.motif_files import write_homer
+
+    write_homer(*request.patterns(), writable_file(output))
+    return [output]
+
+
 def _tables(request: Request, output: Path) -> list[Path]:
     """Tables sequences.tsv, patterns.tsv (with effects, hits and links) and pairs.tsv."""
     from l2g_interp.exports.tables import write_tables
@@ -278,8 +286,9 @@ FORMATS: dict[str, Callable[[Request, Path], list[Path]]] = {
     "bigwig": _bigwig,
     "bed": _bed,
     "meme": _meme,
+    "homer": _homer,
     "tables": _tables,
     "logos": _logos,
 }
-FOLDERS = frozenset(FORMATS) - {"bed", "meme"}  # --output names a folder; for the others, a file
+FOLDERS = frozenset(FORMATS) - {"bed", "meme", "homer"}  # --output names a folder; for the others, a file
 ENDINGS = {"chrombpnet": ".h5", "finemo": ".tsv", "bigwig": ".bw"}  # one file per target; --output may name one, too

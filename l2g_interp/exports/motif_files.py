@@ -1,4 +1,4 @@
-"""Patterns as files for other tools and for people: one MEME file, and logos as pictures."""
+"""Patterns as files for other tools and for people: one MEME or HOMER file, and logos as pictures."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from l2g_interp.motifs.matrices import consensus, information_logo, normalised, 
 from l2g_interp.motifs.naming import best_name, ranked_matches
 from l2g_interp.records.tables import write_table
 from l2g_interp.records.types import Match, Pattern
+from motif_db import Motif, motif_text
 
 MEME_HEAD = """MEME version 4
 
@@ -68,6 +69,21 @@ def write_meme(patterns: Sequence[Pattern], matches: Iterable[Match], path: str 
         unfinished.write_text(text, encoding="ascii", newline="\n")
 
 
+def write_homer(patterns: Sequence[Pattern], matches: Iterable[Match], path: str | Path) -> None:
+    """Write the base frequencies of patterns, trimmed, as a HOMER motif file; parameters and errors of `write_meme`.
+
+    A motif is called ``GATA_(srp)/dev.pos_patterns.pattern_0``, or by target and pattern where it has no name.
+    """
+    if not patterns:
+        raise InputError(f"{path}: there is no pattern to write; lower --min-seqlets of 'l2g-interp motifs'")
+    ranked = ranked_matches(matches)
+    motifs = [
+        Motif("/".join(filter(None, (label(p, ranked), identifier(p)))), "", "", _frequencies(p)) for p in patterns
+    ]
+    with atomic_write(path) as unfinished:
+        unfinished.write_text(motif_text(motifs, "homer"), encoding="ascii", newline="\n")
+
+
 def write_logos(patterns: Sequence[Pattern], matches: Iterable[Match], folder: str | Path) -> list[Path]:
     """Write every logo of every pattern as SVG and PNG, and ``logos.tsv``, which says what they show.
 
@@ -113,10 +129,14 @@ def _stems(patterns: Iterable[Pattern], ranked: Ranked) -> list[str]:
 
 
 def _meme(pattern: Pattern, alternative: str) -> str:
-    ppm = normalised(trimmed(pattern).ppm.astype(np.float64))
+    ppm = _frequencies(pattern)
     lines = "".join("  ".join(f"{value:.6f}" for value in column) + "\n" for column in ppm.T)
     head = f"letter-probability matrix: alength= 4 w= {ppm.shape[1]} nsites= {pattern.n_seqlets} E= 0"
     return f"\nMOTIF {identifier(pattern)} {alternative}".rstrip() + f"\n{head}\n{lines}"
+
+
+def _frequencies(pattern: Pattern) -> Float[np.ndarray, "4 width"]:
+    return normalised(trimmed(pattern).ppm.astype(np.float64))
 
 
 def _logos(core: Pattern) -> Iterator[tuple[str, Float[np.ndarray, "4 width"]]]:

@@ -172,7 +172,7 @@ def match_files(
             "patterns": len(patterns),
             "motifs_sha256": motifs_sha256(found),
         }
-        record(folder, "match", noted)
+        record(folder if folder.is_dir() else output.parent, "match", noted)
         return matches
 
 

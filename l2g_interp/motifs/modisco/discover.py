@@ -3,7 +3,8 @@
 TF-MoDISco runs in a separate process (``worker.py``), over the full length of the sequences, once per target.
 Its file keeps TF-MoDISco's own layout (``modisco report``, ``modisco meme`` and Fi-NeMo read it) and holds every
 pattern; patterns of few seqlets are dropped when the file is read. Attributes that we add to the file:
-``target``, ``options``, ``versions`` and ``attributions`` (JSON), ``positive_seqlets``, ``negative_seqlets``, ``note``.
+``target``, ``options``, ``versions`` and ``attributions`` (JSON), ``positive_seqlets``, ``negative_seqlets``, ``note``,
+``dropped_seqlets`` (those in padding or N, which are taken out).
 Compiled kernels are cached by numba next to the package or in the user's cache folder (or in ``NUMBA_CACHE_DIR``).
 """
 
@@ -24,6 +25,7 @@ from l2g_core.console import waiting
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
 from l2g_interp.motifs.modisco.file import MIN_SEQLETS, Discovery, note_of, read_discovery, read_patterns
+from l2g_interp.motifs.modisco.gaps import drop_gapped
 from l2g_interp.motifs.modisco.run import canonical_order, run_worker
 from l2g_interp.records.attributions_file import read_attributions, read_overview
 from l2g_interp.records.types import Attributions, Pattern, check_targets, safe_name
@@ -253,6 +255,13 @@ def _finish(path: Path, attributions: Attributions, target: str, options: Modisc
         file.visititems(lambda name, item: seqlets.append(item) if name.endswith("/example_idx") else None)
         for rows in seqlets:
             rows[...] = order[rows[...]]
+        dropped, found = drop_gapped(file, attributions.one_hot)
+        if dropped:
+            log.warning(
+                "%s: %d of the %d seqlets of patterns reached into padding or N, and were left out",
+                target, dropped, found,
+            )  # fmt: skip
+        file.attrs["dropped_seqlets"] = dropped
         file.attrs["target"] = target
         file.attrs["options"] = json.dumps(asdict(options))
         file.attrs["versions"] = json.dumps(result["versions"])

@@ -57,7 +57,7 @@ def without_gaps(one_hot: np.ndarray, hypothetical: np.ndarray) -> tuple[np.ndar
     """Random bases with contributions a millionth of the largest where there are none: padding, N, dead zones.
 
     Many windows of exactly zero pass TF-MoDISco's threshold, and seqlets of zeros make its similarities NaN. With
-    this, sequences padded by 60 % gave the motifs of the unpadded ones and no seqlet in the padding.
+    this, sequences padded by 60 % gave the motifs of the unpadded ones. Seqlets that reach into it are taken out later.
     """
     rng = np.random.default_rng(0)
     empty = ~one_hot.any(axis=1)

@@ -97,9 +97,24 @@ def test_meme_with_hostile_names_is_still_plain_and_whole(run, tmp_path):
     assert max(len(motif.id) + len(motif.name) for motif in found) < 255
 
 
-def test_no_pattern_no_meme(tmp_path):
+def test_homer_is_read_again(run, tmp_path):
+    path = tmp_path / "motifs.homer"
+    patterns = patterns_of(run)
+    exports.write_homer(patterns, run.matches, path)
+    found = motif_db.load(path)
+    assert [motif.name for motif in found][:3] == ["AP-1", "GATA", f"dev.{patterns[2].name}"]
+    for pattern, motif in zip(patterns, found, strict=True):
+        assert motif.id.endswith(f"{pattern.target}.{pattern.name}")
+        expected = trimmed(pattern).ppm / trimmed(pattern).ppm.sum(axis=0)
+        np.testing.assert_allclose(motif.ppm, expected, atol=2e-6)
+    exports.write_homer(*hostile(run), path)
+    assert len(motif_db.load(path)) == len(patterns)
+
+
+@pytest.mark.parametrize("write", [exports.write_meme, exports.write_homer])
+def test_no_pattern_no_file(tmp_path, write):
     with pytest.raises(ValueError, match="no pattern to write"):
-        exports.write_meme([], [], tmp_path / "x.meme")
+        write([], [], tmp_path / "x")
     assert not list(tmp_path.iterdir())
 
 
@@ -243,6 +258,7 @@ def test_the_formats_offered_are_those_there_are():
         ("chrombpnet", ["--target", "hk"], {"x/contributions.hk.h5"}),
         ("bed", [], {"x"}),
         ("meme", ["--target", "hk"], {"x"}),
+        ("homer", [], {"x"}),
         ("tables", [], {"x/sequences.tsv", "x/patterns.tsv", "x/pairs.tsv"}),
         ("logos", ["--target", "hk", "--pattern", "pos_patterns.pattern_1"], None),
     ],
