@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -15,9 +16,11 @@ from typing import Any, TypeVar
 import click
 
 from l2g_core.errors import InputError
+from l2g_core.faults import fault_of, remedy
 
 Item = TypeVar("Item")
 PATH = click.Path(path_type=Path)
+LATER = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}  # work goes on as it was once these are over
 LOG_EVERY = 60.0  # seconds between lines of progress where there is no terminal
 log = logging.getLogger(__name__)
 
@@ -28,21 +31,31 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 class Program(click.Group):
-    """A command group that reports an error in the user's input as one line, with exit code 2.
+    """A command group that reports errors in the user's input, and what the system refuses, as one line: exit code 2.
 
-    Any other exception is a bug of ours: exit code 1, with the traceback.
+    An interrupted command (Ctrl-C) ends with 130, as shells expect. Any other exception is a bug of ours: exit code 1,
+    with the traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            then = "; the same command with --resume continues it" if self._resumes(ctx) else ""
+            raise _Interrupted(f"interrupted{then}") from error
         except Exception as error:
             if self.is_user_error(error):
                 raise _OneLine(str(error)) from error
-            if isinstance(error, OSError) and error.filename is not None:
-                message = f"{error.filename}: {error.strerror}; use another path, or fix this one"
-                raise _OneLine(message) from error
-            raise
+            fault = fault_of(error) or (error if isinstance(error, OSError) and error.filename is not None else None)
+            if fault is None or fault.errno == errno.EPIPE:
+                raise
+            then = "; then --resume continues" if fault.errno in LATER and self._resumes(ctx) else ""
+            raise _OneLine(f"{remedy(fault)}{then}") from error
+
+    def _resumes(self, ctx: click.Context) -> bool:
+        """Whether the command that was called has ``--resume``."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        return command is not None and any(option.name == "resume" for option in command.params)
 
     def is_user_error(self, error: Exception) -> bool:
         """Whether this exception means that the input is wrong."""
@@ -56,6 +69,10 @@ class _OneLine(click.ClickException):
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.split()))
+
+
+class _Interrupted(_OneLine):
+    exit_code = 130  # 128 and the signal's number, as shells expect
 
 
 def set_up_logging(verbose: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from l2g_core.align.options import EMBEDDER, RECORD
 from l2g_core.errors import InputError
+from l2g_core.faults import check_readable
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.l2g import EMBEDDING_PARTS, L2G
 from l2g_core.runs.files import file_sha256, read_json
@@ -98,10 +99,11 @@ def _load_embedder(model: L2G, path: Path) -> str:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    check_readable(path)
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: missing, truncated or damaged ({error}); repeat 'l2g align'") from error
+        raise InputError(f"{path}: truncated or damaged ({error}); repeat 'l2g align'") from error
     expected = {k: list(v.shape) for k, v in model.state_dict().items() if k.startswith(EMBEDDING_PARTS)}
     clashes = list(differences({k: list(v.shape) for k, v in weights.items()}, expected))
     if clashes:

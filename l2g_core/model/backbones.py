@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError, missing_extra
+from l2g_core.model.hub import is_cached
 from l2g_core.model.packaged import MINILM_SHA256, MPNET_SHA256, check_weights, minilm_folder, mpnet_folder
+
+LARGEST_PADDING = 4  # id of the padding token in models whose configuration leaves it out
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,27 @@ def load_backbone(name: str, *, layers: int | None = None, pretrained: bool = Tr
     with _explained(name, where), _quiet():
         config = _as_config(source.config or {}) if known else AutoConfig.from_pretrained(where)
         _cut(config, layers, name)
-        model = AutoModel.from_pretrained(where, config=config) if pretrained else AutoModel.from_config(config)
+        model = (
+            AutoModel.from_pretrained(where, config=config, use_safetensors=True, trust_remote_code=False)
+            if pretrained
+            else AutoModel.from_config(config, trust_remote_code=False)
+        )
     return _without_embeddings(model)
+
+
+def check_here(name: str) -> None:
+    """Refuse to fetch a language model because a checkpoint names it: only well-known ones are, or what is here.
+
+    Raises
+    ------
+    InputError
+        It is not in `BACKBONES`, no folder, and not in the cache.
+    """
+    if name not in BACKBONES and not Path(name).is_dir() and not is_cached(name):
+        raise InputError(
+            f"the checkpoint needs the language model {name!r}, which is not here, and nothing is fetched because a "
+            f"checkpoint names it; if you trust it, fetch it with 'hf download {name}'"
+        )
 
 
 def backbone_width(name: str) -> int:
@@ -175,12 +197,23 @@ def load_word_embeddings(name: str, *, pretrained: bool = True) -> WordEmbedding
     return WordEmbeddings(tokenizer, layer.float().eval().requires_grad_(False), longest)
 
 
-def build_backbone(config: dict[str, Any]) -> Backbone:
-    """The architecture that a checkpoint describes, with random weights; needs no other file."""
+def build_backbone(config: dict[str, Any], layers: int | None = None) -> Backbone:
+    """The architecture that a checkpoint describes, with random weights; needs no other file, and runs no code of it.
+
+    Word embeddings are dropped with the embedding layer; where they are, none is drawn, whatever ``vocab_size`` says.
+    """
     from transformers import AutoModel
 
+    settings = _as_config(config)
+    own = {"vocab_size": settings.vocab_size, "num_hidden_layers": settings.num_hidden_layers}
+    _cut(settings, layers, "the language model")
     with _quiet():
-        return _without_embeddings(AutoModel.from_config(_as_config(config)))
+        with torch.device("meta"):
+            outline = AutoModel.from_config(settings, trust_remote_code=False)
+        if hasattr(getattr(outline, "embeddings", None), "LayerNorm"):
+            settings.vocab_size = max(settings.pad_token_id or 0, LARGEST_PADDING) + 1
+        built = _without_embeddings(AutoModel.from_config(settings, trust_remote_code=False))
+    return replace(built, config=built.config | own)
 
 
 def encode(

@@ -19,7 +19,17 @@ from huggingface_hub import ModelHubMixin
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError
+from l2g_core.faults import check_readable
 from l2g_core.model import hub
+from l2g_core.model.hostile import (
+    LONGEST_CONFIG,
+    Counted,
+    Stored,
+    check_room,
+    check_settings,
+    check_tensors,
+    read_header,
+)
 from l2g_core.model.hub import CONFIG, METRICS_FILE, WEIGHTS
 from l2g_core.runs.files import atomic_write, file_sha256, write_json
 
@@ -68,6 +78,18 @@ class SequenceModel(nn.Module, ModelHubMixin):
     def from_config(cls, config: Any, extra: dict[str, Any]) -> SequenceModel:
         """A model without its trained weights, from what a checkpoint's ``config.json`` has."""
         return cls(config)
+
+    @classmethod
+    def outline(cls, config: Any, extra: dict[str, Any], stored: Stored) -> dict[str, Tensor]:
+        """The weights that the checkpoint's file must have, by name, on the device ``meta``: without their values.
+
+        Raises
+        ------
+        InputError
+            The configuration names code or files, or is larger than ``stored``, what the file has.
+        """
+        with torch.device("meta"):
+            return cls.from_config(config, extra).weights_to_save()
 
     def save_pretrained(self, folder: str | Path, *, metrics: Mapping[str, Any] | None = None, **_: Any) -> None:  # type: ignore[override]
         """Write the checkpoint; each file is written atomically."""
@@ -137,7 +159,8 @@ def load(folder: str | Path) -> SequenceModel:
     Raises
     ------
     InputError
-        The folder or a file is missing, truncated, or does not fit the architecture; the message names the file.
+        The folder or a file is missing, truncated, or does not fit the architecture; or its configuration names code
+        or files, or is larger than its weights. The message names the file.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -145,7 +168,7 @@ def load(folder: str | Path) -> SequenceModel:
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: the checkpoint lacks {name}; copy the complete folder, or train it again")
-    model = _build(folder / CONFIG)
+    model = _build(folder / CONFIG, read_header(folder / WEIGHTS))
     load_weights(model, folder / WEIGHTS)
     return model.eval()
 
@@ -167,24 +190,12 @@ def load_weights(model: SequenceModel, path: Path) -> None:
     Raises
     ------
     InputError
-        The file is truncated, or its weights are not those that the model saves.
+        The file cannot be read or is truncated, or its weights are not those that the model saves.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
-        weights = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: truncated or damaged ({error}); copy it again") from error
-    expected = {name: tuple(tensor.shape) for name, tensor in model.weights_to_save().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise InputError(
-                f"{path}: weight {name!r} has shape {found.get(name, 'none')} and the configuration says "
-                f"{expected.get(name, 'none')}; {CONFIG} and {WEIGHTS} are not from the same checkpoint"
-            )
-    model.load_state_dict(weights, strict=False)
+    check_tensors(read_header(path), model.weights_to_save(), CONFIG)
+    model.load_state_dict(load_file(path), strict=False)
 
 
 def checkpoint_files(folder: str | Path) -> dict[str, str]:
@@ -202,25 +213,54 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _build(path: Path) -> SequenceModel:
+def _build(path: Path, stored: Stored) -> SequenceModel:
+    content = _read_config(path)
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        module, _, name = ARCHITECTURES[stored["architecture"]].partition(":")
+        module, _, name = ARCHITECTURES[content["architecture"]].partition(":")
         architecture: type[SequenceModel] = getattr(importlib.import_module(module), name)
         known = {f.name for f in fields(architecture.CONFIG)}
-        unknown = set(stored["config"]) - known
+        unknown = set(content["config"]) - known
         if unknown:
             raise InputError(f"{path}: unknown settings {', '.join(sorted(unknown))}; use the version that wrote it")
-        model = architecture.from_config(
-            architecture.CONFIG(**{k: _tuples(v) for k, v in stored["config"].items()}),
-            stored.get("extra", {}),
-        )
-    except InputError:
-        raise
+        config = architecture.CONFIG(**{k: _tuples(v) for k, v in content["config"].items()})
+        extra, provenance = dict(content.get("extra", {})), dict(content.get("provenance", {}))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _as_input_error(path, error) from error
+    _check_size(path, architecture, config, extra, stored)
+    try:
+        model = architecture.from_config(config, extra)
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a checkpoint's configuration ({error!r}); copy it again") from error
-    model.provenance = stored.get("provenance", {})
+        raise _as_input_error(path, error) from error
+    model.provenance = provenance
     return model
+
+
+def _check_size(path: Path, architecture: type[SequenceModel], config: Any, extra: dict, stored: Stored) -> None:
+    """Refuse a configuration that does not fit the file of weights, before anything is built."""
+    try:
+        check_settings(path, config)
+        with Counted() as counted:
+            expected = architecture.outline(config, extra, stored)
+    except Exception as error:  # whatever a foreign configuration makes other libraries raise
+        raise _as_input_error(path, error) from error
+    check_tensors(stored, expected, CONFIG)
+    check_room(counted.bytes, stored, path)
+
+
+def _as_input_error(path: Path, error: Exception) -> InputError:
+    said = " ".join(repr(error).split())[:300]
+    unfit = f"{path}: not a checkpoint's configuration ({said}); copy it again"
+    return error if isinstance(error, InputError) else InputError(unfit)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    check_readable(path)
+    try:
+        if path.stat().st_size > LONGEST_CONFIG:
+            raise ValueError(f"more than {LONGEST_CONFIG} bytes")
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _as_input_error(path, error) from error
 
 
 def _tuples(value: Any) -> Any:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import create_repo, errors, snapshot_download, upload_folder
+from huggingface_hub import create_repo, errors, snapshot_download, try_to_load_from_cache, upload_folder
 
 from l2g_core.errors import InputError
 from l2g_core.runs.files import read_json, write_json
@@ -62,6 +62,11 @@ def download(hub_id: str, **how: Any) -> Path:
         raise InputError(
             f"{hub_id}: no such folder, and not to be had from the Hugging Face Hub ({type(error).__name__}: {said})"
         ) from error
+
+
+def is_cached(name: str) -> bool:
+    """Whether the cache of the Hugging Face Hub has a repository of this name."""
+    return HUB_ID.fullmatch(name) is not None and isinstance(try_to_load_from_cache(name, CONFIG), str)
 
 
 def write_published(

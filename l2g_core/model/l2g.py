@@ -13,6 +13,7 @@ In training mode the model reads one strand. In evaluation mode it averages both
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,10 +22,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from l2g_core.errors import InputError
-from l2g_core.model.backbones import Backbone, add_adapters, build_backbone, encode, is_adapter, load_backbone
+from l2g_core.model.backbones import (
+    Backbone,
+    add_adapters,
+    build_backbone,
+    check_here,
+    encode,
+    is_adapter,
+    load_backbone,
+)
 from l2g_core.model.checkpoint import SequenceModel, fingerprint
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.embedders import embedder_class
+from l2g_core.model.hostile import Stored, check_language_model
+from l2g_core.model.hub import CONFIG
 
 EMBEDDING_PARTS = (
     "embedder.",
@@ -142,7 +153,23 @@ class L2G(SequenceModel):
         return {"backbone_config": self.backbone_config}
 
     @classmethod
+    def outline(cls, config: L2GConfig, extra: dict[str, Any], stored: Stored) -> dict[str, Tensor]:
+        language_model = extra.get("backbone_config")
+        if config.backbone_training in ("frozen", "lora"):  # the language model is not in the file
+            adapters = {k: torch.empty(s[1], device="meta") for k, s in stored.tensors.items() if is_adapter(k)}
+            if any(".lora_A." in k and v.shape[:1] != (config.lora_rank,) for k, v in adapters.items()):
+                raise InputError(f"{stored.path}: its adapters are not of rank {config.lora_rank}; copy it again")
+            language_model, config = _stand_in(stored), replace(config, backbone_training="none")
+        else:
+            adapters, is_stored = {}, config.backbone_training == "full"
+            check_language_model(stored.path.with_name(CONFIG), language_model, stored, is_stored)
+        with torch.device("meta"):
+            return cls(config, language_model).weights_to_save() | adapters
+
+    @classmethod
     def from_config(cls, config: L2GConfig, extra: dict[str, Any]) -> L2G:
+        if config.backbone_training in ("frozen", "lora"):
+            check_here(config.backbone)
         model = cls(config, extra.get("backbone_config"))
         wanted = extra.get("backbone_sha256")
         if wanted and model.backbone_sha256 != wanted:
@@ -151,6 +178,13 @@ class L2G(SequenceModel):
                 "(its weights differ); point the checkpoint's 'backbone' to the original"
             )
         return model
+
+
+def _stand_in(stored: Stored) -> dict[str, Any]:
+    """The configuration of a language model that has the width and positions that the file's tensors have."""
+    width, positions = stored.shape("norm.weight") or (1,), stored.shape("positions.weight") or (1,)
+    sizes = {"hidden_size": width[0], "max_position_embeddings": positions[0], "num_hidden_layers": 1}
+    return {"model_type": "bert", "num_attention_heads": 1, "intermediate_size": 1, "vocab_size": 1} | sizes
 
 
 def pad_to(one_hot: Float[Tensor, "batch 4 length"], length: int) -> Float[Tensor, "batch 4 padded"]:
@@ -193,7 +227,7 @@ def masked_mean(
 
 def _backbone(config: L2GConfig, backbone_config: dict[str, Any] | None) -> Backbone:
     if backbone_config is not None:
-        return build_backbone(backbone_config)
+        return build_backbone(backbone_config, layers=1 if config.backbone_training == "none" else None)
     if config.backbone_pretrained:
         return load_backbone(config.backbone, layers=config.backbone_layers)
     with torch.random.fork_rng(

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from l2g_core.errors import InputError
+from l2g_core.faults import naming
 from l2g_core.runs.identity import Identity, refuse_other
 
 _RECORD = struct.Struct("<QQQI")  # first row, row after the last, bytes of payload, CRC-32
@@ -95,7 +96,7 @@ class Journal:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         payload = buffer.getvalue()
-        with self.path.open("ab") as file:
+        with naming(self.path), self.path.open("ab") as file:
             file.write(_RECORD.pack(rows.start, rows.stop, len(payload), _checksum(rows, payload)) + payload)
             file.flush()
             os.fsync(file.fileno())

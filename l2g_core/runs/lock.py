@@ -13,6 +13,8 @@ from filelock import FileLock, Timeout
 
 from l2g_core.errors import InputError
 
+ATTEMPTS = 100  # to make the folder and lock in it, while others remove it
+
 
 @contextmanager
 def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
@@ -32,10 +34,9 @@ def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
     InputError
         Another process holds it. The message names that process.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(path, timeout=wait, is_singleton=True)
     try:
-        held.acquire()
+        _acquire(held, path)
     except Timeout as error:
         raise InputError(f"{what}: another process is writing it ({_holder(path)}); wait for it, or stop it") from error
     try:
@@ -48,6 +49,17 @@ def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
         held.release()
         with suppress(OSError):  # not empty: it has other locks or the ledger
             path.parent.rmdir()
+
+
+def _acquire(held: FileLock, path: Path) -> None:
+    """Take the lock in a folder that its last holder may remove at any moment: then it is made again."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(FileNotFoundError, FileExistsError):  # the latter: removed between mkdir and its check
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.acquire()
+            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held.acquire()
 
 
 def _program() -> str:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from l2g_core.errors import InputError
+from l2g_core.faults import check_readable
 from l2g_core.runs.files import atomic_write
 from l2g_core.runs.identity import Identity, differences, refuse_other
 
@@ -108,6 +109,7 @@ def restore_state(
     path = Path(path)
     if not path.exists():
         return None
+    check_readable(path)
     stored, tensors = _read(path)
     refuse_other(path, stored["identity"], identity)
     for name, module in modules.items():

@@ -218,7 +218,7 @@ def _plain_predictions(module: nn.Module, x: Tensor, targets: Sequence[int]) -> 
     from l2g_interp.attributions.statistics import predict
 
     first, second = (predict(module, x, targets, len(x)).cpu().numpy() for _ in range(2))
-    if not _same(first, second):
+    if not _close(first, second, both_nan=True).all():  # NaN is told of the result
         raise InputError(
             "the model's output is not deterministic: it predicts something else for the same sequence the second "
             "time; switch off its dropout, noise or sampling"
@@ -242,9 +242,10 @@ def _same(first: np.ndarray, second: np.ndarray) -> bool:
     return bool(_close(first, second).all())
 
 
-def _close(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Equal, but for rounding."""
-    return np.isclose(first, second, rtol=1e-3, atol=1e-4 * np.abs(first).max(initial=0.0), equal_nan=False)
+def _close(first: np.ndarray, second: np.ndarray, both_nan: bool = False) -> np.ndarray:
+    """Equal, but for rounding; with ``both_nan``, NaN equals NaN."""
+    largest = np.abs(first[np.isfinite(first)]).max(initial=0.0)
+    return np.isclose(first, second, rtol=1e-3, atol=1e-4 * largest, equal_nan=both_nan)
 
 
 def _sums_hold(result: MethodResult) -> bool:

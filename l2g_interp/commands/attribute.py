@@ -33,7 +33,10 @@ def explain(output: Path, shown: bool, given: dict[str, Any]) -> None:
 
     if (given["fasta"] is None) == (given["bed"] is None) or (given["bed"] is None) != (given["genome"] is None):
         raise InputError("give --fasta, or --bed together with --genome")
-    data = read_fasta(given["fasta"]) if given["fasta"] else read_bed(given["bed"], given["genome"], given["width"])
+    if given["fasta"]:
+        data = read_fasta(given["fasta"])
+    else:
+        data = read_bed(given["bed"], given["genome"], given["width"], given["on_edge"])
     if data.n_ambiguous:
         click.echo(f"{data.source}: {data.n_ambiguous} letters other than A, C, G, T become columns of zeros", err=True)
     options = AttributeOptions(

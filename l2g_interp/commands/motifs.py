@@ -24,7 +24,9 @@ def motifs(shown: bool, attributions: Path, output: Path, **given: Any) -> None:
 
 
 @cloup.command()
-@click.option("--motifs", "folder", required=True, type=PATH, help="Folder of 'l2g-interp motifs'.")
+@click.option(
+    "--motifs", "folder", required=True, type=PATH, help="Folder of 'l2g-interp motifs', or a TF-MoDISco file."
+)
 @match_options
 @output_options("matches.tsv to write.")
 def match(folder: Path, output: Path, **given: Any) -> None:
@@ -32,7 +34,7 @@ def match(folder: Path, output: Path, **given: Any) -> None:
     from l2g_interp.pipeline.motifs import match_files
 
     match_files(folder, given.pop("databases"), writable_file(output), **given)
-    result(output, f"l2g-interp hits --run {folder}")
+    result(output, f"l2g-interp hits --run {folder if folder.is_dir() else 'FOLDER'}")
 
 
 @cloup.command()

@@ -46,9 +46,18 @@ model_options = cloup.option_group(
 sequence_options = cloup.option_group(
     "Sequences",
     cloup.option("--fasta", type=PATH, help="Sequences, plain or gzipped."),
-    cloup.option("--bed", type=PATH, help="Genome intervals, instead of --fasta; needs --genome."),
+    cloup.option("--bed", type=PATH, help="BED or narrowPeak, instead of --fasta; needs --genome."),
     cloup.option("--genome", type=PATH, help="Genome FASTA that --bed refers to, plain or bgzipped."),
-    cloup.option("--width", type=click.IntRange(1), help="With --bed: this many bp around each interval's centre."),
+    cloup.option(
+        "--width", type=click.IntRange(1), help="With --bed: this many bp around each summit (narrowPeak) or centre."
+    ),
+    cloup.option(
+        "--on-edge",
+        type=click.Choice(["drop", "refuse"]),
+        default="drop",
+        show_default=True,
+        help="With --bed: what to do about intervals beyond a chromosome's end, or on none of the genome's.",
+    ),
 )
 attribution_options = cloup.option_group(
     "Attribution",
@@ -120,7 +129,7 @@ database_option = cloup.option(
     multiple=True,
     default=DEFAULT_DATABASES,
     show_default=True,
-    help="Name (see 'l2g-interp databases') or MEME, JASPAR or TRANSFAC file; repeat for more.",
+    help="Name (see 'l2g-interp databases') or file (MEME, JASPAR, HOMER, HOCOMOCO, TRANSFAC); repeat for more.",
 )
 motif_dir_option = cloup.option(
     "--motif-dir", type=PATH, help="Folder with your own copies of the databases; otherwise they are downloaded once."

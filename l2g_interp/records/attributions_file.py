@@ -12,7 +12,8 @@ import numpy as np
 
 from l2g_core.dna import Interval
 from l2g_core.errors import InputError
-from l2g_core.runs.files import atomic_write
+from l2g_core.faults import check_readable
+from l2g_interp.records.hdf5 import array, atomic_hdf5, attribute, damaged, member
 from l2g_interp.records.types import (
     ARRAYS,
     OPTIONAL,
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     Row = TypeVar("Row", bound=DataclassInstance)
 
+UNREADABLE = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError)  # what HDF5 raises
+COORDINATES = {"chrom": "O", "start": "iu", "end": "iu", "strand": "O"}
+PER_BASE = ("standard_error", "fold_spread")
 CONTROLS = "controls"  # the group with shuffled sequences, laid out like the file
 
 
@@ -56,9 +60,7 @@ def append_attributions(
 
     The write is atomic: the file appears under its name only when it is complete. Memory: one part.
     """
-    import h5py
-
-    with atomic_write(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with atomic_hdf5(path) as file:
         _append(file, parts, n)
         if n_controls:
             _append(file.create_group(CONTROLS), controls, n_controls)
@@ -113,26 +115,45 @@ def read_controls(path: str | Path, targets: Sequence[str] | None = None) -> Att
         As `read_attributions`.
     """
     with _open(path) as file:
-        return _read(file[CONTROLS], targets, slice(None), str(path)) if CONTROLS in file else None
+        return _read(member(file, CONTROLS), targets, slice(None), str(path)) if CONTROLS in file else None
 
 
 def _read(group, targets: Sequence[str] | None, take: Any, source: str) -> Attributions:
-    names = list(json.loads(group.attrs["targets"]))
+    names = _targets(group)
     check_targets(targets or [], names, source)
-    one_hot = group["sequence/one_hot"][take]
+    rows = array(group, "sequence/one_hot", "i", (None, 4, None))
+    n, _, length = rows.shape
+    ids, lengths = array(group, "ids", "O", (n,)), array(group, "length", "iu", (n,))[take]
+    if lengths.size and not (lengths.min() >= 0 and lengths.max() <= length):
+        raise ValueError(f"lengths of sequences are not within 0 and {length}")
+    one_hot = rows[take]
     by_target = {
-        name: TargetAttributions(one_hot, **_columns(group[f"targets/{safe_name(name)}"], (*ARRAYS, *OPTIONAL), take))
+        name: TargetAttributions(one_hot, **_columns(group, name, (*ARRAYS, *OPTIONAL), (n, length), take))
         for name in targets or names
     }
-    ids = [i.decode() for i in group["ids"][take]]
-    coordinates = _read_coordinates(group, take) if "coordinates" in group else None
-    provenance = json.loads(group.attrs["provenance"])
-    return Attributions(ids, one_hot, group["length"][take], by_target, coordinates, provenance)
+    coordinates = _read_coordinates(group, n, take) if "coordinates" in group else None
+    provenance = attribute(group, "provenance", dict)
+    if "targets" in provenance:
+        provenance |= {"targets": list(by_target)}
+    return Attributions([i.decode() for i in ids[take]], one_hot, lengths, by_target, coordinates, provenance)
 
 
-def _columns(group, names: Sequence[str], take: Any) -> dict[str, np.ndarray]:
-    """The arrays of a target; of the `OPTIONAL` ones those that there are."""
-    return {name: group[name][take] for name in names if name in group or name not in OPTIONAL}
+def _targets(group) -> list[str]:
+    names = attribute(group, "targets", list)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError("attribute 'targets': is not a list of different names")
+    return names
+
+
+def _columns(group, target: str, names: Sequence[str], size: tuple[int, int], take: Any) -> dict[str, np.ndarray]:
+    """The arrays of a target, of ``size`` sequences and bases; of the `OPTIONAL` ones those that there are."""
+    group, (n, length) = member(group, f"targets/{safe_name(target)}"), size
+    shapes: dict[str, tuple[int, ...]] = {"hypothetical": (n, 4, length), **dict.fromkeys(PER_BASE, (n, length))}
+    return {
+        name: array(group, name, "f", shapes.get(name, (n,)))[take]
+        for name in names
+        if name in group or name not in OPTIONAL
+    }
 
 
 def read_overview(path: str | Path) -> Overview:
@@ -144,15 +165,13 @@ def read_overview(path: str | Path) -> Overview:
         No such file, or not an attributions file.
     """
     with _open(path) as file:
-        numbers = {
-            target: _columns(
-                file[f"targets/{safe_name(target)}"], (*PER_SEQUENCE, "prediction_spread", "n_references"), slice(None)
-            )
-            for target in json.loads(file.attrs["targets"])
-        }
-        ids = [i.decode() for i in file["ids"][:]]
-        coordinates = _read_coordinates(file, slice(None)) if "coordinates" in file else None
-        return Overview(ids, file["length"][:], numbers, json.loads(file.attrs["provenance"]), coordinates)
+        ids = [i.decode() for i in array(file, "ids", "O")[:]]
+        n = len(ids)
+        columns = (*PER_SEQUENCE, "prediction_spread", "n_references")
+        numbers = {name: _columns(file, name, columns, (n, 0), slice(None)) for name in _targets(file)}
+        coordinates = _read_coordinates(file, n, slice(None)) if "coordinates" in file else None
+        lengths = array(file, "length", "iu", (n,))[:]
+        return Overview(ids, lengths, numbers, attribute(file, "provenance", dict), coordinates)
 
 
 @contextmanager
@@ -163,13 +182,15 @@ def _open(path: str | Path) -> Iterator[Any]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; make it with 'l2g-interp attribute'")
+    check_readable(path)
     try:
         with h5py.File(path) as file:
             yield file
-    except (OSError, KeyError) as error:
-        raise InputError(
-            f"{path}: not a complete attributions file ({error}); make it again with 'l2g-interp attribute'"
-        ) from error
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        remedy = "make it again with 'l2g-interp attribute'"
+        raise damaged(path, error, "a complete attributions file", remedy) from error
 
 
 def _create(file, part: Attributions, n: int) -> None:
@@ -188,10 +209,10 @@ def _create(file, part: Attributions, n: int) -> None:
             shuffle=True,
         )
 
-    file.attrs["targets"] = json.dumps(part.targets)
-    file.attrs["provenance"] = json.dumps(part.provenance)
     for key, value in part.provenance.items():
         file.attrs[key] = value if isinstance(value, int | float | str) else json.dumps(value)
+    file.attrs["targets"] = json.dumps(part.targets)  # after those of the provenance, which may have the same names
+    file.attrs["provenance"] = json.dumps(part.provenance)
     dataset("ids", np.empty(0), h5py.string_dtype())
     dataset("length", np.empty(0), np.int32)
     dataset("sequence/one_hot", part.one_hot)
@@ -199,7 +220,7 @@ def _create(file, part: Attributions, n: int) -> None:
         for key, values in part[target].arrays().items():
             dataset(f"targets/{safe_name(target)}/{key}", values)
     if part.coordinates is not None:
-        for key in ("chrom", "start", "end", "strand"):
+        for key in COORDINATES:
             kind = np.int64 if key in ("start", "end") else h5py.string_dtype()
             dataset(f"coordinates/{key}", np.empty(0), kind)
 
@@ -212,11 +233,11 @@ def _fill(file, part: Attributions, rows: slice) -> None:
         for key, values in part[target].arrays().items():
             file[f"targets/{safe_name(target)}/{key}"][rows] = values
     if part.coordinates is not None:
-        for key in ("chrom", "start", "end", "strand"):
+        for key in COORDINATES:
             file[f"coordinates/{key}"][rows] = [getattr(interval, key) for interval in part.coordinates]
     file.file.flush()
 
 
-def _read_coordinates(file, take) -> list[Interval]:
-    columns = [file[f"coordinates/{key}"][take] for key in ("chrom", "start", "end", "strand")]
+def _read_coordinates(file, n: int, take) -> list[Interval]:
+    columns = [array(file, f"coordinates/{key}", kinds, (n,))[take] for key, kinds in COORDINATES.items()]
     return [Interval(c.decode(), int(s), int(e), strand.decode()) for c, s, e, strand in zip(*columns, strict=True)]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from l2g_core.errors import InputError
-from l2g_core.runs.files import atomic_write
+from l2g_core.faults import check_readable
+from l2g_core.runs.files import atomic_write, from_cell, no_formula
 from l2g_interp.records.types import Effect, Hit, Match
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ DIGITS = 4  # significant ones: more than any of these numbers is good for, and 
 
 
 def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
-    """Write dataclass rows as TSV with a header, atomically; fractional numbers with `DIGITS` significant digits."""
+    """Write dataclass rows as TSV with a header, atomically; fractional numbers with `DIGITS` significant digits.
+
+    What a spreadsheet would take for a formula gets an apostrophe before it, which `read_table` takes off.
+    """
     names = [f.name for f in fields(row_type)]
     with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
@@ -34,7 +38,12 @@ def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
 
 
 def cell(value: Any) -> Any:
-    """A value as tables show it: ``0.1234`` for 0.123412, ``1.2e-05``, ``nan``; whole numbers and text unchanged."""
+    """A value as tables show it: ``0.1234`` for 0.123412, ``1.2e-05``, ``nan``; whole numbers unchanged.
+
+    Text is unchanged, too, unless a spreadsheet would take it for a formula.
+    """
+    if isinstance(value, str):
+        return no_formula(value)
     return f"{value:.{DIGITS}g}" if isinstance(value, (float, np.floating)) else value
 
 
@@ -49,16 +58,17 @@ def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]
         No such file, or a column is missing or does not parse.
     """
     path = Path(path)
-    kinds = {f.name: {"int": int, "float": float, "str": str}[str(f.type)] for f in fields(row_type)}
+    kinds = {f.name: {"int": int, "float": float, "str": from_cell}[str(f.type)] for f in fields(row_type)}
     optional = {f.name for f in fields(row_type) if f.default is not MISSING}
+    if not path.exists():
+        raise InputError(f"{path}: no such file; make it with '{made_by}'")
+    check_readable(path)
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             rows = csv.DictReader(handle, delimiter="\t")
             given = {n: kind for n, kind in kinds.items() if n not in optional or n in (rows.fieldnames or ())}
             return [row_type(**{name: kind(row[name]) for name, kind in given.items()}) for row in rows]
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; make it with '{made_by}'") from error
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path}: not a table of '{made_by}' ({error}); make it again") from error
 
 

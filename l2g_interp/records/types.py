@@ -54,11 +54,12 @@ def adds_up(numbers: Mapping[str, np.ndarray], bound: float = COMPLETENESS_BOUND
     ----------
     numbers
         ``delta``, ``prediction`` and ``reference_prediction`` of some sequences, in the units of the output. A delta of
-        NaN, of a method that does not promise sums, passes; an infinite one, where nothing finite came out, does not.
+        NaN, of a method that does not promise sums, passes; an infinite one, where nothing finite came out, does not,
+        nor does a prediction that is not finite.
     """
     delta, outputs = numbers["delta"], (numbers["prediction"], numbers["reference_prediction"])
     rounding = ROUNDING * np.mean([np.abs(output) for output in outputs], axis=0)
-    if np.isinf(delta).any():
+    if np.isinf(delta).any() or not np.isfinite(outputs[0]).all():
         return False
     excess = delta - bound * np.abs(outputs[0] - outputs[1]) - rounding
     return not excess.mean() > 0  # NaN is not greater
@@ -78,6 +79,10 @@ def sums_missed(by_target: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     if not errors:
         return ""
     worst, names = np.max(list(errors.values())), some_of(list(errors))
+    lost = {name: int((~np.isfinite(by_target[name]["prediction"])).sum()) for name in errors}
+    if any(lost.values()):
+        told = some_of([f"{name} ({n} of {len(by_target[name]['prediction'])})" for name, n in lost.items() if n])
+        return f"{told}: the predictions are NaN or infinite: nothing can be explained there; check the model"
     if not np.isfinite(worst):
         return f"{names}: the contributions are not all finite: do not trust them"
     return (
