@@ -2,7 +2,7 @@
 
     python benchmarks/references.py --model CHECKPOINT --fasta SEQUENCES --output references.jsonl
 
-For every sequence 100 references are drawn anew, three times, and the contributions against the first 5 to 100 are
+For every sequence 100 references are drawn three times, and the contributions against the first 5 to 100 are
 compared with the truth: plain means, and with the control variate. Then the adaptive number, with both. Prints the
 correlation with the truth (mean over draws, targets and sequences, with a 95 % bootstrap interval over sequences),
 how many plain references each is worth, and the bias of the control variate with 5 references. One strand, and one line

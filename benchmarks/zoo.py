@@ -41,7 +41,7 @@ NAMES = (*PAPERS, *TRANSFORMERS)
 
 @click.command()
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Rows, as JSON lines.")
-@click.option("--only", multiple=True, type=click.Choice(NAMES), help="These rows, anew.")
+@click.option("--only", multiple=True, type=click.Choice(NAMES), help="Only these rows, measured again.")
 @click.option("--repeats", default=3, show_default=True, help="Timings are the shortest of so many.")
 @click.option("--peer/--no-peer", default=True, help="Run tangermeme, too.")
 def main(output: Path, only: tuple[str, ...], repeats: int, peer: bool) -> None:

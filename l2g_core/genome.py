@@ -212,5 +212,5 @@ def _keep(path: Path, index: Path, endings: tuple[str, ...]) -> None:
             unfinished.replace(kept)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            log.warning("%s: the index cannot be kept (%s), so that it is made anew each time", kept, error.strerror)
+            log.warning("%s: the index cannot be kept (%s), so that it is made again each time", kept, error.strerror)
             return

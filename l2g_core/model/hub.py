@@ -31,7 +31,7 @@ def check_name(hub_id: str) -> None:
     parts = HUB_ID.fullmatch(hub_id)
     if parts is None or parts["revision"]:
         raise InputError(
-            f"{hub_id}: is no name for the Hub; give organisation/name, of letters, digits, '-', '_' and '.'"
+            f"{hub_id}: is not a name for the Hub; give organisation/name, of letters, digits, '-', '_' and '.'"
         )
 
 

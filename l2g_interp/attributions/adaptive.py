@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Int8
 
-from l2g_interp.attributions.result import MethodResult
+from l2g_interp.attributions.result import MethodResult, unruled_in
 from l2g_interp.attributions.statistics import stability
 
 FIRST = 20  # references of the first round; later ones add half as many as there are
@@ -51,7 +51,7 @@ def until_stable(
         both = pooled(result.rows(rows), added, one_hot[rows])
         for name, values in both.arrays().items():
             result.arrays()[name][rows] = values
-        result = replace(result, unruled=tuple(sorted({*result.unruled, *both.unruled})))
+        result = replace(result, unruled=both.unruled)
         used += more
     return result
 
@@ -88,7 +88,7 @@ def pooled(first: MethodResult, second: MethodResult, one_hot: Int8[np.ndarray, 
     }
     return MethodResult(
         **{name: values.astype(np.float32) for name, values in arrays.items()},
-        unruled=tuple(sorted({*first.unruled, *second.unruled})),
+        unruled=unruled_in([first, second]),
     )
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from l2g_core.errors import InputError
 from l2g_interp.attributions.adapt import Adapted, adapt
-from l2g_interp.attributions.result import MethodResult
+from l2g_interp.attributions.result import MethodResult, unruled_in
 from l2g_interp.attributions.statistics import stability
 
 LENGTHS = ("longest", "shortest")
@@ -105,5 +105,6 @@ def averaged(folds: Sequence[MethodResult], one_hot: Int8[np.ndarray, "n 4 lengt
         "fold_spread": there.std(0, ddof=1),
         "prediction_spread": by_name["prediction"].std(0, ddof=1),
     }
-    unruled = tuple(sorted({name for fold in folds for name in fold.unruled}))
-    return MethodResult(**{name: values.astype(np.float32) for name, values in arrays.items()}, unruled=unruled)
+    return MethodResult(
+        **{name: values.astype(np.float32) for name, values in arrays.items()}, unruled=unruled_in(folds)
+    )

@@ -48,4 +48,9 @@ class MethodResult:
 def joined(parts: Sequence[MethodResult]) -> MethodResult:
     """The results of consecutive parts as one."""
     arrays = {name: np.concatenate([part.arrays()[name] for part in parts]) for name in parts[0].arrays()}
-    return MethodResult(**arrays, unruled=tuple(sorted({name for part in parts for name in part.unruled})))
+    return MethodResult(**arrays, unruled=unruled_in(parts))
+
+
+def unruled_in(results: Sequence[MethodResult]) -> tuple[str, ...]:
+    """The functions without a rule in any of the results, each once."""
+    return tuple(sorted({name for result in results for name in result.unruled}))

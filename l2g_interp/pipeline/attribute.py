@@ -86,6 +86,10 @@ class AttributeOptions:
     on_missing: str = "raise"
     n_controls: int | None = None
 
+    def references(self) -> References:
+        """What each sequence is compared with."""
+        return References(self.n_references, self.seed, None, self.stability, self.control_variate)
+
 
 def attribute_file(
     model: OpenModel,
@@ -135,7 +139,7 @@ def attribute_file(
         if claimed.finished:
             return _attribute_summary(output, data)
         done = journal.start(resume=claimed.resumed)
-        references = References(options.n_references, options.seed, None, options.stability, options.control_variate)
+        references = options.references()
         first = done
 
         def explain(network: nn.Module) -> Iterator[MethodResult]:
@@ -187,7 +191,7 @@ def identity_of(
         "sequences_sha256": hashlib.sha256(codes.tobytes() + "\n".join(data.ids).encode()).hexdigest(),
         "targets": list(targets),
         "method": options.method,
-        **References(options.n_references, options.seed, None, options.stability, options.control_variate).provenance(),
+        **options.references().provenance(),
         "on_missing": options.on_missing,
         "strands": options.strands,
         "n_controls": options.n_controls,

@@ -106,7 +106,7 @@ def test_what_is_no_name_or_no_checkpoint_is_not_published(tmp_path: Path) -> No
     for name in ("enhancers", "lab/a/b", "../x", "lab/x@v1", "lab/x y", "-lab/x"):
         done = push("--model", mine, "--to", name, "--output", tmp_path / "out")
         assert done.exit_code == 2, name
-        assert "is no name for the Hub" in done.output
+        assert "is not a name for the Hub" in done.output
     (mine / "model.safetensors").write_bytes(b"broken")
     assert push("--model", mine, "--to", "lab/x", "--output", tmp_path / "out").exit_code == 2
     assert not (tmp_path / "out").exists()
