@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import struct
 import time
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from memory import peak_memory
 from safetensors.torch import load_file, save_file
 
 from l2g_core.errors import InputError
@@ -52,11 +52,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def checkpoints(written: Path, tmp_path: Path) -> Path:
     return shutil.copytree(written, tmp_path / "copied")
-
-
-def peak_memory() -> int:
-    """Of this process (bytes)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def changed(folder: Path, where: str, key: str, value: Any) -> Path:
