@@ -13,9 +13,16 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of their own would only wait for each other
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = "1"
+    os.environ["GOMP_SPINCOUNT"] = "1000"  # of those that take two threads all the same
 _hook = install_import_hook(["l2g_core", "l2g_interp", "motif_db"], "beartype.beartype")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--whole", action="store_true", help="Many faults, not the few that are always tried (tests/faults)."
+    )
 
 
 @pytest.fixture(scope="session")

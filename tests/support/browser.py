@@ -1,6 +1,9 @@
 """A real headless browser."""
 
+import json
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +45,48 @@ def texts(chrome, selector: str) -> list[str]:
         "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.innerText)",
         selector,
     )
+
+
+@contextmanager
+def opened(chrome, page: Path):
+    """The page at desktop width; afterwards: no complaint in the console, no request over the network."""
+    resize(chrome, 1280)
+    chrome.get_log("browser")
+    chrome.get_log("performance")
+    chrome.get(page.as_uri())
+    yield
+    assert chrome.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def write(chrome, selector: str, text: str) -> None:
+    from selenium.webdriver.common.by import By
+
+    field = chrome.find_element(By.CSS_SELECTOR, selector)
+    field.clear()
+    field.send_keys(text)
+
+
+def click(chrome, selector: str) -> None:
+    """Bring an element to the middle of the window, where the bar of sections does not cover it, and click it."""
+    from selenium.webdriver.common.by import By
+
+    found = chrome.find_element(By.CSS_SELECTOR, selector)
+    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+    found.click()
+
+
+def wait_until(chrome, condition) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(chrome, 10, poll_frequency=0.05).until(condition)
+
+
+def pages(chrome) -> int:
+    import base64
+
+    pdf = base64.b64decode(chrome.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
+    assert pdf.startswith(b"%PDF")
+    return pdf.count(b"/Type /Page\n")

@@ -13,7 +13,6 @@ from planted import planted_attributions
 
 from l2g_core.errors import InputError
 from l2g_interp.cli import main
-from l2g_interp.demo.demo import run_demo
 from l2g_interp.records.attributions_file import read_attributions, write_attributions
 from l2g_interp.records.tables import read_table
 from l2g_interp.records.types import Match
@@ -133,19 +132,3 @@ def test_observed_values_are_put_in_the_order_of_the_sequences(tmp_path: Path) -
     table.write_text("name\thk\n")
     with pytest.raises(InputError, match="needs a column 'id'"):
         read_observed(table, tmp_path / "a.h5")
-
-
-@pytest.mark.slow
-def test_the_demo_recovers_every_planted_motif(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_demo(tmp_path, shown=False)
-    assert "5 of 5 planted motifs recovered" in capsys.readouterr().out
-    assert (tmp_path / "report.html").stat().st_size > 100_000
-    found = read_run(tmp_path)
-    assert all(e.excess_low > 0 for e in found.effects if e.sign == "+" and e.copies == 3)
-    assert {h.target for h in found.hits} == {e.target for e in found.effects} == {"dev", "hk"}
-    names = ("model/model.safetensors", "attributions.h5", "matches.tsv", "hits.tsv", "report.html")
-    before = [(tmp_path / name).stat().st_mtime_ns for name in names]
-    assert run_demo(tmp_path, shown=False)  # finished: nothing is done again, and it says the same
-    assert [(tmp_path / name).stat().st_mtime_ns for name in names] == before
-    with pytest.raises(InputError, match=r"was made from other settings, data or another model: .*--overwrite"):
-        run_demo(tmp_path, seed=1, shown=False)

@@ -1,23 +1,18 @@
 """The report in a real browser: it opens without a complaint, fetches nothing, and its controls work."""
 
 import json
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser import BROWSER, DRIVER, HOSTILE, chrome, resize, texts
+from browser import BROWSER, DRIVER, HOSTILE, chrome, click, opened, pages, resize, texts, wait_until, write
 from planted_run import hostile_run, planted_run
 
 from l2g_interp.report import write_report
 
 __all__ = ["chrome"]  # the fixture
 pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="no Chromium with chromedriver is installed")
-
-REAL_RUN = Path(__file__).resolve().parents[3] / "benchmarks" / "real_run.py"
 
 
 @pytest.fixture(scope="module")
@@ -35,51 +30,11 @@ def hostile(tmp_path_factory) -> Path:
     return write_report(run.attributions.with_name("report.html"), run, title=HOSTILE, n_tracks=2)
 
 
-@pytest.fixture(scope="module")
-def real(tmp_path_factory, shared) -> Path:
-    """The report of a real run: the published network on some of the strongest test enhancers, through every stage."""
-    folder = tmp_path_factory.mktemp("real")
-    options = ["--data", shared, "--output", folder, "--top", "300", "--references", "10"]
-    subprocess.run([sys.executable, REAL_RUN, *map(str, options)], check=True, stdout=subprocess.DEVNULL)
-    return folder / "report.html"
-
-
 @pytest.fixture
 def shown(chrome, report):
     """The report, freshly opened at desktop width."""
     with opened(chrome, report):
         yield chrome
-
-
-@contextmanager
-def opened(chrome, page: Path):
-    """The page at desktop width; afterwards: no complaint in the console, no request over the network."""
-    resize(chrome, 1280)
-    chrome.get_log("browser")
-    chrome.get_log("performance")
-    chrome.get(page.as_uri())
-    yield
-    assert chrome.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-
-
-def write(chrome, selector: str, text: str) -> None:
-    from selenium.webdriver.common.by import By
-
-    field = chrome.find_element(By.CSS_SELECTOR, selector)
-    field.clear()
-    field.send_keys(text)
-
-
-def click(chrome, selector: str) -> None:
-    """Bring an element to the middle of the window, where the bar of sections does not cover it, and click it."""
-    from selenium.webdriver.common.by import By
-
-    found = chrome.find_element(By.CSS_SELECTOR, selector)
-    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
-    found.click()
 
 
 def choose(chrome, field: str, value: str) -> None:
@@ -88,12 +43,6 @@ def choose(chrome, field: str, value: str) -> None:
         "const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event('input'))"
     )
     chrome.execute_script(script, f"[data-filter={field}]", value)
-
-
-def wait_until(chrome, condition) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(chrome, 10, poll_frequency=0.05).until(condition)
 
 
 def test_it_opens_and_hostile_names_are_text(shown):
@@ -268,39 +217,6 @@ def test_an_accessibility_checker_finds_nothing(chrome, request, which, width, s
     assert found["violations"] == [], axe.report(found["violations"])
 
 
-@pytest.mark.slow
-def test_the_report_of_a_real_run(chrome, real):
-    """Sort, filter, open a pattern, search a sequence, follow a link to its track, print; then the checker."""
-    from selenium_axe_python import Axe
-
-    with opened(chrome, real):
-        names = texts(chrome, ".motif-name")
-        assert len(names) > 3
-        assert any("DRE" in name for name in names)
-        click(chrome, "#table-motifs-1 th:nth-child(1) .sort")
-        assert texts(chrome, "#table-motifs-1 .motif-name") == sorted(
-            texts(chrome, "#table-motifs-1 .motif-name"), key=str.lower
-        )
-        write(chrome, "[data-filter=text]", "dre")
-        assert 0 < len(texts(chrome, ".motif-name")) < len(names)
-        click(chrome, "#clear-filters")
-        click(chrome, "#motif-1-0 summary")
-        assert "Copies" in texts(chrome, "#motif-1-0 .detail")[0]  # validated by the run itself
-        anchor = chrome.execute_script("return document.querySelector('#motif-1-0 .facts a').hash")
-        click(chrome, "#motif-1-0 .facts a")
-        wait_until(chrome, lambda _: texts(chrome, f"{anchor} .box.marked"))
-        name = texts(chrome, f"{anchor} .track-id")[0].split()[-1]
-        write(chrome, "[data-find=tracks]", name)
-        assert all(name in found for found in texts(chrome, "#tracks .track-id"))
-        assert pages(chrome) > 2
-        write(chrome, "[data-find=tracks]", "")
-        chrome.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-        axe = Axe(chrome)
-        axe.inject()
-        found = axe.run()
-        assert found["violations"] == [], axe.report(found["violations"])
-
-
 def test_hostile_names_are_text_everywhere(chrome, hostile):
     resize(chrome, 1280)
     chrome.get_log("browser")
@@ -337,14 +253,6 @@ def test_it_prints_with_the_details_that_are_open(shown):
     folded = pages(shown)
     click(shown, "#unfold")
     assert pages(shown) > folded > 2
-
-
-def pages(chrome) -> int:
-    import base64
-
-    pdf = base64.b64decode(chrome.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
-    assert pdf.startswith(b"%PDF")
-    return pdf.count(b"/Type /Page\n")
 
 
 def test_the_table_is_saved_as_text(shown, tmp_path):
