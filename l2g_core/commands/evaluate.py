@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from l2g_core.commands.options import print_score
 from l2g_core.console import PATH, device_option, overwrite_option, progress, together, writable_file
 
 if TYPE_CHECKING:
@@ -44,24 +45,26 @@ evaluation_options = together(
 def evaluate(shown: bool, output: Path | None, overwrite: bool, **given: Any) -> None:
     """Score a model on labelled sequences.
 
-    One line per target: split, target, metric, score.
+    One line per target: split, target, metric, score, and, if the table has training rows, what a ridge regression on
+    6-mer counts of these reaches on the same rows.
     """
     from l2g_core.runs.files import read_json, write_json
     from l2g_core.runs.identity import claim
 
     question = _opened(**given)
     if output is None:
-        _print_scores(question.answer(shown).as_json())
+        _print_scores(question.answer(shown).as_json(), question)
         return
     with claim(writable_file(output), question.identity("l2g evaluate"), [output], overwrite=overwrite) as claimed:
         if not claimed.finished:
             write_json(output, question.answer(shown).as_json())
-        _print_scores(read_json(output, "l2g evaluate"))
+        _print_scores(read_json(output, "l2g evaluate"), question)
 
 
-def _print_scores(found: dict[str, Any]) -> None:
+def _print_scores(found: dict[str, Any], question: _Question) -> None:
+    kmers = question.kmers(found["metric"])
     for target, score in found["scores"].items():
-        click.echo(f"{found['split']}\t{target}\t{found['metric']}\t{'undefined' if score is None else f'{score:.4f}'}")
+        print_score(found["split"], target, found["metric"], score, kmers)
 
 
 @click.command()
@@ -109,6 +112,12 @@ class _Question:
         rows = {"sha256": self.data.sha256, "splits": self.data.split_source}
         files = checkpoint_files(self.folder)
         return Identity(kind, {"model": files, "data": rows, "split": self.split, "metric": self.metric})
+
+    def kmers(self, metric: str) -> dict[str, dict[str, float | None]]:
+        """What 6-mer counts reach on the same rows."""
+        from l2g_core.evaluation.kmers import kmer_scores
+
+        return kmer_scores(self.data, (self.split,), self.network.config.task, metric)
 
     def answer(self, shown: bool) -> Evaluation:
         from l2g_core.console import out_of_memory_explained

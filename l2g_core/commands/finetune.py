@@ -147,6 +147,7 @@ def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> Non
     """
     import torch
 
+    from l2g_core.evaluation.kmers import kmer_scores
     from l2g_core.evaluation.labels import check_labels
     from l2g_core.finetune.stage import finetune as train
     from l2g_core.finetune.start import start_model
@@ -161,7 +162,7 @@ def finetune(ctx: click.Context, table: Path, output: Path, **given: Any) -> Non
         device=given["device"], resume=given["resume"], overwrite=given["overwrite"], shown=ctx.obj,
         tensorboard=given["tensorboard"],
     )  # fmt: skip
-    print_scores(metrics)
+    print_scores(metrics, kmer_scores(data, ("val", "test"), config.task, metrics["metric"]))
     result(output, f"l2g-interp run --model {output} --fasta enhancers.fa --output report")
 
 

@@ -82,8 +82,22 @@ def open_labelled(table: Path, given: dict[str, Any]) -> Labelled:
     return data
 
 
-def print_scores(metrics: dict[str, Any]) -> None:
-    """Print validation and test scores, a line per target: split, target, metric, score."""
+def print_scores(metrics: dict[str, Any], kmers: dict[str, dict[str, float | None]]) -> None:
+    """Print validation and test scores, a line per target: split, target, metric, score, and what 6-mers reach."""
     for split in ("val", "test"):
         for target, score in metrics.get(split, {}).items():
-            click.echo(f"{split}\t{target}\t{metrics['metric']}\t{'undefined' if score is None else f'{score:.4f}'}")
+            print_score(split, target, metrics["metric"], score, kmers)
+
+
+def print_score(
+    split: str, target: str, metric: str, score: float | None, kmers: dict[str, dict[str, float | None]]
+) -> None:
+    """Print one score, with that of the baseline of the same rows (`l2g_core.evaluation.kmers`) where there is one."""
+    from l2g_core.evaluation.kmers import BASELINE
+
+    beside = f"\t{BASELINE} {_in_digits(kmers[split][target])}" if split in kmers else ""
+    click.echo(f"{split}\t{target}\t{metric}\t{_in_digits(score)}{beside}")
+
+
+def _in_digits(score: float | None) -> str:
+    return "undefined" if score is None else f"{score:.4f}"

@@ -53,6 +53,7 @@ def train(
         l2g train deepstarr --output runs/deepstarr --set model.backbone=roberta-large
         l2g-interp run --model runs/deepstarr/model --fasta enhancers.fa --output report
     """
+    from l2g_core.evaluation.kmers import kmer_scores
     from l2g_core.experiments.resolve import resolve
     from l2g_core.experiments.stages import train as run
 
@@ -62,5 +63,6 @@ def train(
         found, output, device=device, resume=resume, overwrite=overwrite, shown=shown,
         tensorboard=tensorboard, text_dir=text_dir,
     )  # fmt: skip
-    print_scores(metrics)
+    task = found.sections["model"]["task"]
+    print_scores(metrics, kmer_scores(found.open_data(), ("val", "test"), task, metrics["metric"]))
     result(output / "model", f"l2g-interp run --model {output / 'model'} --fasta enhancers.fa --output report")

@@ -48,7 +48,9 @@ def test_the_command_writes_scores(tmp_path: Path) -> None:
     done = command("--model", tmp_path / "m", "--table", table, "--split", "val", "--output", output)
     assert done.exit_code == 0, done.output
     stored = json.loads(output.read_text())
-    assert done.output.strip() == f"val\tdev\tpcc\t{stored['scores']['dev']:.4f}"
+    *first, beside = done.output.strip().split("\t")
+    assert first == ["val", "dev", "pcc", f"{stored['scores']['dev']:.4f}"]
+    assert beside.startswith("6-mer ridge ")
     assert stored["rows"] == {"dev": 4}
 
 
@@ -141,3 +143,22 @@ def test_every_task_has_its_picture(tmp_path: Path, task: str, n: int) -> None:
     again = tmp_path / "again.svg"
     draw_evaluation(found, again)
     assert again.read_text() == drawn
+
+
+def test_predictions_that_are_no_numbers_are_told(tmp_path: Path) -> None:
+    network = model()
+    with torch.no_grad():
+        network.head.bias.fill_(torch.nan)
+    network.save_pretrained(tmp_path / "model")
+    (tmp_path / "x.fa").write_text(f">a\n{'ACGTT' * 9}\n>b\n{'ACGTA' * 9}\n")
+    (tmp_path / "x.tsv").write_text(f"id\tsequence\tdev\nc\t{'ACGTT' * 9}\t1\nd\t{'ACGTA' * 9}\t2\n")
+    written = ("--fasta", tmp_path / "x.fa", "--output", tmp_path / "p.tsv")
+    said = command("--model", tmp_path / "model", *written, name="predict").output
+    assert "x.fa: predictions for 2 sequences (a, …) are NaN or infinite" in said
+    said = command("--model", tmp_path / "model", "--table", tmp_path / "x.tsv", "--split", "all").output
+    assert "x.tsv: predictions for 2 sequences (c, …) are NaN or infinite" in said
+
+
+def test_ids_of_our_own_tables_are_read_without_what_keeps_spreadsheets_from_running_them(tmp_path: Path) -> None:
+    (tmp_path / "x.tsv").write_text("id\tsequence\tdev\n'=a\tACGT\t1\n'b\tACGA\t2\n")
+    assert read_table(tmp_path / "x.tsv").data.ids == ["=a", "'b"]
