@@ -90,7 +90,7 @@ def our_steps(trainer: Trainer) -> Iterator[int]:
     """Endless training; the number of sequences of each step."""
     batches = chain.from_iterable(trainer.batches(epoch) for epoch in iter(int, 1))
     for x, y in batches:
-        trainer.step(x, y, 0)
+        trainer.step(x, y)
         yield len(x)
 
 

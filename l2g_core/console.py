@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from l2g_core.errors import InputError
-from l2g_core.faults import fault_of, remedy
+from l2g_core.faults import Stopped, fault_of, remedy, stopping_in_order
 
 Item = TypeVar("Item")
 PATH = click.Path(path_type=Path)
@@ -33,16 +34,17 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 class Program(click.Group):
     """A command group that reports errors in the user's input, and what the system refuses, as one line: exit code 2.
 
-    An interrupted command (Ctrl-C) ends with 130, as shells expect. Any other exception is a bug of ours: exit code 1,
-    with the traceback.
+    An interrupted command (Ctrl-C) ends with 130, one stopped by SIGTERM with 143, as shells expect. Any other
+    exception is a bug of ours: exit code 1, with the traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with stopping_in_order():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             then = "; the same command with --resume continues it" if self._resumes(ctx) else ""
-            raise _Interrupted(f"interrupted{then}") from error
+            raise _Interrupted(error, then) from error
         except Exception as error:
             if self.is_user_error(error):
                 raise _OneLine(str(error)) from error
@@ -72,7 +74,14 @@ class _OneLine(click.ClickException):
 
 
 class _Interrupted(_OneLine):
-    exit_code = 130  # 128 and the signal's number, as shells expect
+    def __init__(self, error: KeyboardInterrupt, then: str):
+        super().__init__(f"stopped by {error}{then}" if isinstance(error, Stopped) else f"interrupted{then}")
+        self.number = error.number if isinstance(error, Stopped) else signal.SIGINT
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        """128 and the signal's number, as shells expect."""
+        return 128 + self.number
 
 
 def set_up_logging(verbose: bool) -> None:
@@ -96,6 +105,18 @@ def together(*options: Callable) -> Callable:
 resume_option = click.option("--resume", is_flag=True, help="Continue the same work where it was interrupted.")
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace what other settings, data or another model left in the output."
+)
+
+cluster_option = click.option(
+    "--cluster",
+    metavar="local|auto|ADDRESS",
+    help="Share the work among the workers of a Ray cluster: started here (local), found by Ray (auto), or at an "
+    "address. The result is the same.  [default: this process alone]",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="With --cluster: how many.  [default: one for each GPU, or for each core where there is none]",
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from l2g_core.errors import InputError
 from l2g_core.genome import chromosome_sizes as chromosome_sizes
 from l2g_core.genome import open_genome, sizes_of
 from l2g_core.intervals import Interval, read_intervals
+from l2g_core.intervals import dropped_record as dropped_record
 from l2g_core.text import LONGEST_LINE, open_text
 
 ALPHABET = "ACGT"
@@ -32,15 +33,24 @@ ArrayOrTensor = TypeVar("ArrayOrTensor")
 
 @dataclass(frozen=True)
 class Sequences:
-    """Named sequences in upper case, from one file; ``intervals`` are their coordinates, None if unknown."""
+    """Named sequences in upper case, from one file; ``intervals`` are their coordinates, None if unknown.
+
+    ``dropped``: which intervals of the file have no place in the genome, and why.
+    """
 
     ids: list[str]
     sequences: list[str]
     source: str
     intervals: list[Interval] | None = None
+    dropped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def shortest(self) -> int:
+        """Length of the shortest sequence (bp)."""
+        return min(map(len, self.sequences))
 
     @property
     def longest(self) -> int:
@@ -57,6 +67,10 @@ class Sequences:
         rows = list(rows)
         intervals = [self.intervals[i] for i in rows] if self.intervals else None
         return Sequences([self.ids[i] for i in rows], [self.sequences[i] for i in rows], self.source, intervals)
+
+    def blocks(self, size: int) -> Iterator[Sequences]:
+        """All of them in order, ``size`` at a time."""
+        return (self.subset(range(start, min(start + size, len(self)))) for start in range(0, len(self), size))
 
 
 _CODE = np.full(256, len(ALPHABET), dtype=np.uint8)
@@ -115,10 +129,11 @@ def read_fasta(path: str | Path) -> Sequences:
         The file is not FASTA or empty, a record has no id, no sequence or letters that are not DNA, or two
         records share an id. The message names file and record.
     """
-    return _collect(_fasta_records(Path(path)), str(path), None)
+    return _collect(fasta_records(Path(path)), str(path), None)
 
 
-def _fasta_records(path: Path) -> Iterator[tuple[str, str]]:
+def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
+    """Id and sequence of each record of a FASTA file, as they stand there; see `read_fasta`."""
     from Bio.SeqIO.FastaIO import SimpleFastaParser
 
     with open_text(path) as handle:
@@ -166,9 +181,9 @@ def read_bed(path: str | Path, genome: str | Path, width: int | None = None, on_
     """
     path = Path(path)
     with open_genome(genome) as chromosomes:
-        intervals, names = read_intervals(path, sizes_of(chromosomes), genome, width, on_edge)
-        sequences = [_cut(chromosomes, interval, genome) for interval in intervals]
-    return checked(names, sequences, source=str(path), intervals=intervals)
+        intervals, names, dropped = read_intervals(path, sizes_of(chromosomes), genome, width, on_edge)
+        sequences = [cut(chromosomes, interval, genome) for interval in intervals]
+    return replace(checked(names, sequences, source=str(path), intervals=intervals), dropped=dropped)
 
 
 def checked(ids: list[str], sequences: list[str], source: str, intervals: list[Interval] | None = None) -> Sequences:
@@ -187,16 +202,33 @@ def _collect(records: Iterable[tuple[str, str]], source: str, intervals: list[In
     found: dict[str, str] = {}
     for name, sequence in records:
         if name in found:
-            raise InputError(f"{source}: two records are called {name!r}; give every record its own id")
-        found[name] = sequence.upper()
-        if not sequence:
-            raise InputError(f"{source}: record {name!r} has no sequence; remove it or add its sequence")
-        if wrong := NOT_DNA.search(found[name]):
-            raise InputError(
-                f"{source}: record {name!r} has {wrong.group()!r} at position {wrong.start() + 1}, which is not "
-                f"a DNA letter; use {ALPHABET} or the IUPAC letters {AMBIGUOUS}"
-            )
+            raise called_twice(source, name)
+        found[name] = letters_checked(name, sequence, source)
     return Sequences(list(found), list(found.values()), source, intervals)
+
+
+def called_twice(source: str, name: str) -> InputError:
+    """The error to raise where two records share an id."""
+    return InputError(f"{source}: two records are called {name!r}; give every record its own id")
+
+
+def letters_checked(name: str, sequence: str, source: str) -> str:
+    """The sequence of a record in upper case.
+
+    Raises
+    ------
+    InputError
+        It is empty or has letters that are not DNA. The message names file (``source``) and record.
+    """
+    if not sequence:
+        raise InputError(f"{source}: record {name!r} has no sequence; remove it or add its sequence")
+    upper = sequence.upper()
+    if wrong := NOT_DNA.search(upper):
+        raise InputError(
+            f"{source}: record {name!r} has {wrong.group()!r} at position {wrong.start() + 1}, which is not "
+            f"a DNA letter; use {ALPHABET} or the IUPAC letters {AMBIGUOUS}"
+        )
+    return upper
 
 
 def check_lengths(data: Sequences, shortest: int, longest: int) -> None:
@@ -221,7 +253,8 @@ def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
     yield from rest
 
 
-def _cut(chromosomes, interval: Interval, genome: str | Path) -> str:
+def cut(chromosomes, interval: Interval, genome: str | Path) -> str:
+    """The sequence of an interval, of its own strand, out of an open genome."""
     sequence = str(chromosomes[interval.chrom][interval.start : interval.end])
     if len(sequence) != interval.end - interval.start:
         raise InputError(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from l2g_core.errors import InputError
 
@@ -26,6 +29,7 @@ REMEDIES = {
     errno.ENAMETOOLONG: "use a shorter name",
     errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
 }
+STOPS = ("SIGTERM", "SIGHUP")  # of a scheduler whose time is up, of a terminal that is closed
 _NUMBER = re.compile(r"\b(?:errno(?: = |\s)|os error )(\d+)", re.IGNORECASE)  # HDF5's, Python's and Rust's way
 
 
@@ -82,6 +86,53 @@ def check_readable(path: str | Path) -> None:
             pass
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy(error).rpartition('; ')[2]}") from error
+
+
+class Stopped(KeyboardInterrupt):
+    """Another process told this one to end: ``number`` is that of the signal."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@contextmanager
+def stopping_in_order() -> Iterator[None]:
+    """Within it, the signals of `STOPS` end the work as Ctrl-C does (`Stopped`): locks and temporary folders go.
+
+    A signal that is ignored (``nohup``) or handled already is left so. It does nothing outside the main thread, where
+    Python has no signals.
+    """
+    mine = [number for number in _stops() if signal.getsignal(number) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def signals_kept() -> Iterator[None]:
+    """After it, the signals of `STOPS` do what they did before, whatever a library has made of them (Ray aborts)."""
+    before = {number: signal.getsignal(number) for number in _stops()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stops() -> list[int]:
+    """Their numbers on this system (Windows has no SIGHUP); none outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    raise Stopped(number)
 
 
 def _hides_faults(error: BaseException) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyfaidx import Fasta, IndexRecord
 
 LONGEST_LINE = 256 * 2**20  # bytes; a chromosome may stand on one line, and human chromosome 1 has 249 million
+LONGEST_HEADER = 2**20  # bytes, with the blank lines before it
 LINE_ENDS = (b"\n", b"\r")
 HEADER = re.compile(rb"[^\x20-\x7e\t]")  # what does not belong into a header
 SEQUENCE = re.compile(rb"[^A-Za-z*.-]")  # and into a line of sequence: a blank there would shift all that follows
@@ -124,11 +125,16 @@ def _open_with_index(path: Path, link: Path) -> Fasta | None:
 
 
 def _fits(genome: Fasta) -> bool:
-    """Whether each chromosome of the index starts after a header with its name, and the last ends with the file."""
-    places = genome.faidx.index
+    """Whether the index has all chromosomes, each from the header with its name to the next one or the file's end."""
+    places, end = sorted(genome.faidx.index.items(), key=lambda item: item[1].offset), 0
     try:
-        fits = all(_record_fits(genome, name, place) for name, place in places.items())
-        return fits and bool(places) and not _bytes_at(genome, max(p.bend for p in places.values()), 4096).strip()
+        for name, place in places:
+            if place.offset - end > LONGEST_HEADER or not _record_fits(genome, name, place):
+                return False
+            if _bytes_at(genome, end, place.offset - end).strip().count(b"\n"):  # more than the header of this one
+                return False
+            end = place.bend
+        return bool(places) and not _bytes_at(genome, end, 4096).strip()
     except UNREADABLE:  # an offset that is in no block of a bgzipped genome
         return False
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from l2g_core.errors import InputError
 from l2g_core.text import open_text
@@ -20,6 +21,7 @@ ON_EDGE = ("drop", "refuse")  # what to do about intervals beyond a chromosome's
 COORDINATE = re.compile(" *[0-9]{1,12} *")
 UNNAMED = ("", ".")
 LISTED = 5  # how many of those are named
+RECORDED = 100  # and in the record of what was done
 log = logging.getLogger(__name__)
 
 
@@ -47,8 +49,8 @@ class Interval:
 
 def read_intervals(
     path: Path, sizes: Mapping[str, int], genome: str | Path, width: int | None = None, on_edge: str = "drop"
-) -> tuple[list[Interval], list[str]]:
-    """Intervals of a BED or narrowPeak file and an id for each, which no other has.
+) -> tuple[list[Interval], list[str], tuple[str, ...]]:
+    """Intervals of a BED or narrowPeak file, an id for each, which no other has; and which were dropped, and why.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def read_intervals(
             "%s: %d names stand for several intervals (%s, …); these are called by their places",
             path, len(repeated), ", ".join(repeated[:LISTED]),
         )  # fmt: skip
-    return intervals, unique_names(names, intervals)
+    return intervals, unique_names(names, intervals), tuple(misplaced)
 
 
 def _interval(where: str, line: str, fields: list[str], width: int | None, peaks: bool) -> tuple[Interval, str]:
@@ -161,6 +163,11 @@ def _tell(
     if on_edge == "refuse" or len(misplaced) == n_all:
         raise InputError(f"{what}. Use the same genome build and naming, or drop or move these intervals")
     log.warning("%s. They are dropped; --on-edge refuse stops instead", what)
+
+
+def dropped_record(dropped: Sequence[str]) -> dict[str, Any]:
+    """What a result's provenance tells of intervals that were dropped; empty if none was."""
+    return {"dropped_intervals": {"n": len(dropped), "first": list(dropped[:RECORDED])}} if dropped else {}
 
 
 def unique_names(names: Iterable[str], intervals: Iterable[Interval]) -> list[str]:

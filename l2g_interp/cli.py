@@ -11,8 +11,13 @@ from l2g_interp.commands.demo import demo
 from l2g_interp.commands.effects import plant, validate
 from l2g_interp.commands.export import export
 from l2g_interp.commands.motifs import databases, hits, match, motifs
+from l2g_interp.commands.mutate import mutate
+from l2g_interp.commands.pairs import pairs
+from l2g_interp.commands.remove import remove
 from l2g_interp.commands.report import report
 from l2g_interp.commands.run import run
+from l2g_interp.commands.sequence import sequence
+from l2g_interp.commands.variants import variants
 
 
 class InterpProgram(Program):
@@ -41,6 +46,11 @@ def main(ctx: click.Context, quiet: bool) -> None:
         l2g-interp validate --model CKPT --run results
         l2g-interp hits --run results
         l2g-interp plant --model CKPT --run results --motif Trl
+        l2g-interp pairs --model CKPT --run results
+        l2g-interp remove --model CKPT --run results
+        l2g-interp variants --model CKPT --vcf snps.vcf --genome dm6.fa --run results --output snps
+        l2g-interp mutate --run results --strongest 10
+        l2g-interp sequence --run results --sequence chr2L:5000-5249 --output enhancer.html
         l2g-interp report --run results --output results/report.html
     No data at hand:  l2g-interp demo --output demo
     """
@@ -48,5 +58,8 @@ def main(ctx: click.Context, quiet: bool) -> None:
     set_up_logging(verbose=not quiet)
 
 
-for command in (run, attribute, motifs, match, validate, hits, plant, report, compare, export, databases, demo):
+for command in (
+    run, attribute, motifs, match, validate, hits, plant, pairs, remove, variants, mutate, sequence, report, compare,
+    export, databases, demo,
+):  # fmt: skip
     main.add_command(command)

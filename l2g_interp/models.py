@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from l2g_core.dna import Sequences, check_lengths
 from l2g_core.errors import InputError
+from l2g_core.sequence_files import AnySequences, check_lengths, first_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,8 @@ class OpenModel:
     """A network ready to be explained.
 
     ``length``: what sequences are padded to (bp); None where the network takes any length, one at a time.
-    ``fingerprint``: sha256 over its weights, of all folds. ``noted``: how it was adapted, if it was.
+    ``fingerprint``: sha256 over its weights, of all folds. ``noted``: how it was adapted, if it was. ``opened``: what
+    `open_model` was given, to open it again in another process.
     """
 
     module: nn.Module
@@ -34,11 +35,12 @@ class OpenModel:
     length: int | None
     fingerprint: str
     noted: dict[str, Any] = field(default_factory=dict)
+    opened: dict[str, Any] = field(default_factory=dict)
 
 
 def open_model(
     spec: str | Sequence[str],
-    data: Sequences,
+    data: AnySequences,
     strands: str = "model",
     device: str | None = None,
     *,
@@ -77,35 +79,49 @@ def open_model(
     for line in adapted.warnings:
         log.warning(line)
     network = adapted.network
-    return OpenModel(network, ", ".join(specs), _length(network, data), _fingerprint(network), adapted.noted)
+    again = {
+        "spec": [_absolute(each) for each in specs], "strands": strands, "device": None, "output": output,
+        "layout": layout,
+    }  # fmt: skip
+    return OpenModel(network, ", ".join(specs), _length(network, data), _fingerprint(network), adapted.noted, again)
+
+
+def longest_of(spec: str | Sequence[str]) -> int | None:
+    """The longest sequence (bp) that a model says it takes; None if it does not say."""
+    return getattr(_opened(spec if isinstance(spec, str) else spec[0]), "longest", None)
+
+
+def _absolute(spec: str) -> str:
+    """A folder by its full path, for processes with another working folder; anything else as it is."""
+    return str(Path(spec).resolve()) if Path(spec).exists() else spec
 
 
 def _opened(spec: str) -> nn.Module:
     return _from_factory(spec) if _is_factory(spec) else _from_checkpoint(spec)
 
 
-def _adapted(module: nn.Module, data: Sequences, output: str | None, layout: str | None, strands: str) -> Adapted:
+def _adapted(module: nn.Module, data: AnySequences, output: str | None, layout: str | None, strands: str) -> Adapted:
     """The module as a network from one-hot ``(batch, 4, length)`` to ``(batch, targets)`` of the wanted strands."""
     from l2g_core.dna import one_hot
     from l2g_interp.attributions.adapt import BothStrands, adapt
 
-    first = one_hot(data.sequences[:1], _length(module, data))
+    first = one_hot(first_of(data).sequences, _length(module, data))
     adapted = adapt(module, first, output=output, layout=layout)
     if strands == "both" and _own_strands(module) is None:
         return replace(adapted, network=BothStrands(adapted.network).eval())
     return adapted
 
 
-def _length(module: nn.Module, data: Sequences) -> int | None:
+def _length(module: nn.Module, data: AnySequences) -> int | None:
     """What sequences are padded to, where the module says what it takes; refuses those that do not fit."""
     longest = getattr(module, "longest", None)
     if longest is not None:
         check_lengths(data, getattr(module, "shortest", longest), longest)
-    elif len({len(s) for s in data.sequences}) > 1:
-        shortest = min(map(len, data.sequences))
+    elif len(data) and data.shortest < data.longest:
         raise InputError(
-            f"{data.source}: sequences of {shortest} to {data.longest} bp, and the model does not say that it takes "
-            "different lengths; cut them to the same length, or give the module the attributes 'shortest' and 'longest'"
+            f"{data.source}: sequences of {data.shortest} to {data.longest} bp, and the model does not say that it "
+            "takes different lengths; cut them to the same length, or give the module the attributes 'shortest' and "
+            "'longest'"
         )
     return longest
 

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
-import sys
-from contextlib import suppress
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
 
-from l2g_core.dna import open_text
 from l2g_core.errors import InputError
-from l2g_core.runs.files import file_sha256, write_json
+from l2g_core.faults import check_readable
+from l2g_core.runs.files import file_sha256
 from l2g_interp.motifs.modisco.discover import motifs_file, read_discovery, read_patterns
 from l2g_interp.records.attributions_file import read_attributions, read_overview
+from l2g_interp.records.mutations import read_mutations_provenance
+from l2g_interp.records.observed import read_observed as read_observed
+from l2g_interp.records.run_record import RECORD as RECORD
+from l2g_interp.records.run_record import command as command
+from l2g_interp.records.run_record import read_record as read_record
+from l2g_interp.records.run_record import record as record
+from l2g_interp.records.run_record import versions as versions
 from l2g_interp.records.tables import read_table
-from l2g_interp.records.types import Effect, Explained, Hit, Match, Pattern, Run, Unexplained
+from l2g_interp.records.types import Effect, Explained, Hit, Match, PairEffect, Pattern, Removal, Run, Unexplained
 from motif_db import Motif
 
 log = logging.getLogger(__name__)
-ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT, RECORD = (
-    "attributions.h5", "matches.tsv", "matches.motifs.json", "validation.tsv", "hits.tsv", "report.html", "run.json",
+ATTRIBUTIONS, MATCHES, MATCHED, EFFECTS, HITS, REPORT = (
+    "attributions.h5", "matches.tsv", "matches.motifs.json", "validation.tsv", "hits.tsv", "report.html",
 )  # fmt: skip
 EXPLAINED, UNEXPLAINED = "explained.tsv", "unexplained.tsv"
-VERSIONS = (
-    "l2g-interp", "torch", "numpy", "h5py", "transformers", "captum", "modisco-lite", "modisco", "memelite",
-    "dinuc_shuf",
-)  # fmt: skip
+PAIRS, REMOVALS, MUTATIONS = "pairs.tsv", "removals.tsv", "mutations.h5"
 
 
 class Evidence(TypedDict):
-    """What planting the motifs did, where they occur, and what they explain and do not."""
+    """What planting and removing the motifs did, where they occur, and what they explain and do not."""
 
     effects: list[Effect]
     hits: list[Hit]
     explained: list[Explained]
     unexplained: list[Unexplained]
+    pairs: list[PairEffect]
+    removals: list[Removal]
 
 
 def read_all_patterns(folder: Path) -> dict[str, list[Pattern]]:
@@ -102,8 +103,21 @@ def read_run(folder: Path, observed: Path | None = None) -> Run:
         provenance=run,
         notes=run.get("steps", {}).get("motifs", {}).get("notes", {}),
         observed=read_observed(observed, attributions) if observed else {},
+        mutations=known_mutations(folder, attributions),
         **read_evidence(folder, patterns),
     )
+
+
+def known_mutations(folder: Path, attributions: Path) -> Path | None:
+    """The file of single changes of a run, if there is one of the model that was explained; a warning if of another."""
+    path = folder / MUTATIONS
+    if not path.exists():
+        return None
+    made, explained = read_mutations_provenance(path), read_overview(attributions).provenance
+    if made.get("model_fingerprint") != explained.get("model_fingerprint"):
+        log.warning("%s: left out, because another model was explained; run 'l2g-interp mutate --overwrite'", path)
+        return None
+    return path
 
 
 def read_evidence(folder: Path, patterns: dict[str, list[Pattern]]) -> Evidence:
@@ -115,6 +129,8 @@ def read_evidence(folder: Path, patterns: dict[str, list[Pattern]]) -> Evidence:
         "hits": hits,
         "explained": _beside(folder / EXPLAINED, Explained, hits),
         "unexplained": _beside(folder / UNEXPLAINED, Unexplained, hits),
+        "pairs": _evidence(folder / PAIRS, "pairs", PairEffect, run, patterns),
+        "removals": _removals(folder, run, patterns),
     }
 
 
@@ -129,21 +145,27 @@ def known_motifs(folder: Path) -> list[Motif]:
     path = folder / MATCHED
     if not path.exists():
         return []
+    check_readable(path)
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return [_known_motif(row) for row in rows]
-    except (ValueError, TypeError, KeyError) as error:
+        return [_known_motif(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: not the motifs that 'l2g-interp match' stores ({error}); run it again with --overwrite"
+            f"{path}: not the motifs that 'l2g-interp match' stores ({said}); run it again with --overwrite"
         ) from error
 
 
-def _known_motif(row: dict[str, Any]) -> Motif:
+def _known_motif(row: Any) -> Motif:
     """A motif as 'l2g-interp match' stores it; older versions stored only the matched ones, without their names."""
     ppm = np.array(row["ppm"], dtype=np.float64)
-    if "motif_id" in row:
-        return Motif(row["motif_id"], "", row["database"], ppm)
-    return Motif(**{**row, "ppm": ppm})
+    if ppm.ndim != 2 or len(ppm) != 4 or not np.isfinite(ppm).all():
+        raise ValueError("a matrix is not four rows of numbers")
+    texts = {name: value for name, value in row.items() if name != "ppm"}
+    if not all(isinstance(value, str) for value in texts.values()):
+        raise ValueError("a name is not text")
+    if "motif_id" in texts:
+        return Motif(texts["motif_id"], "", texts["database"], ppm)
+    return Motif(**texts, ppm=ppm)
 
 
 def known_matches(folder: Path, patterns: dict[str, list[Pattern]]) -> list[Match]:
@@ -205,81 +227,19 @@ def _evidence(path: Path, step: str, row_type: type, run: dict[str, Any], patter
     return read_table(path, row_type, f"l2g-interp {step}")
 
 
+def _removals(folder: Path, run: dict[str, Any], patterns: dict[str, list[Pattern]]) -> list[Removal]:
+    """Those of the hits that are here now; none with a warning if hits were called again since."""
+    rows = _evidence(folder / REMOVALS, "remove", Removal, run, patterns)
+    of_hits = run.get("steps", {}).get("remove", {}).get("hits_sha256")
+    if rows and not ((folder / HITS).exists() and of_hits == file_sha256(folder / HITS)):
+        log.warning(
+            "%s: left out, because it is about other hits than those of %s; run 'l2g-interp remove --overwrite'",
+            folder / REMOVALS, folder / HITS,
+        )  # fmt: skip
+        return []
+    return rows
+
+
 def _beside(path: Path, row_type: type, hits: list[Hit]) -> list:
     """The rows of a table that is written with the hits, if these count."""
     return read_table(path, row_type, "l2g-interp hits") if hits and path.exists() else []
-
-
-def read_observed(path: Path, attributions: Path) -> dict[str, np.ndarray]:
-    """Measured values by target in the order of the sequences, from a TSV with a column ``id``; NaN where blank.
-
-    Raises
-    ------
-    InputError
-        There is no column ``id`` or none named like a target, or a value is not a number.
-    """
-    known = read_attributions(attributions, rows=[])
-    with open_text(path) as handle:
-        rows = {
-            row.get("id"): (number, row) for number, row in enumerate(csv.DictReader(handle, delimiter="\t"), start=2)
-        }
-    columns = next(iter(rows.values()))[1].keys() if rows else []
-    targets = [t for t in known.targets if t in columns]
-    if "id" not in columns or not targets:
-        raise InputError(
-            f"{path}: needs a column 'id' and one named like a target ({', '.join(known.targets)}); "
-            f"it has {', '.join(columns) or 'none'}"
-        )
-    ids = read_overview(attributions).ids
-    values = {t: np.full(len(ids), np.nan) for t in targets}
-    for i, name in enumerate(ids):
-        number, row = rows.get(name, (0, {}))
-        for target in targets:
-            text = (row.get(target) or "").strip()
-            try:
-                values[target][i] = float(text) if text else np.nan
-            except ValueError as error:
-                raise InputError(f"{path}: line {number}: {target} is {text!r}, which is not a number") from error
-    return values
-
-
-def record(folder: Path, step: str, content: dict[str, Any]) -> None:
-    """Record a finished step in ``run.json``, with the command, the time and the versions."""
-    run = read_record(folder)
-    run["versions"] = versions()
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    run.setdefault("steps", {})[step] = {"command": command(), "finished": finished, **content}
-    write_json(folder / RECORD, run)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """The content of ``run.json``; empty if there is none yet.
-
-    Raises
-    ------
-    InputError
-        The file is damaged.
-    """
-    path = folder / RECORD
-    if not path.exists():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); delete it and run the stages again") from error
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of those packages that results depend on and that are installed."""
-    found = {"python": sys.version.split()[0]}
-    for name in VERSIONS:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-def command() -> str:
-    """The command line as typed, without the folder of the program; in a notebook it does not say what was run."""
-    if Path(sys.argv[0]).name == "ipykernel_launcher.py":
-        return "Python in a notebook"
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 from motif_db.catalogue import Entry, available
 from motif_db.motif import MotifError
 
+UNFINISHED, LONG_AGO = "fetching-", 86_400.0  # the prefix of folders for downloads; seconds
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +70,10 @@ def _fetch(entry: Entry, target: Path, address: str) -> Path:
     """Fetch the archive, extract the files that the catalogue lists, and put them in place once they are checked."""
     log.info("fetching %s from %s", entry.title, address)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    for left in target.parent.glob(f"{UNFINISHED}*"):  # of a process that was killed
+        if time.time() - left.stat().st_mtime > LONG_AGO:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as folder:
         # The checksum of the archive changes with each of its releases; what counts is the file inside.
         archive = Path(folder) / "archive.tgz"
         _download(address, archive, entry.title)

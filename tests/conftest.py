@@ -6,6 +6,7 @@ import gzip
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -14,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of t
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = "1"
     os.environ["GOMP_SPINCOUNT"] = "1000"  # of those that take two threads all the same
+hypothesis.settings.register_profile("whole", max_examples=10_000)  # of tests/fuzz, once in a while
 _hook = install_import_hook(["l2g_core", "l2g_interp", "motif_db"], "beartype.beartype")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

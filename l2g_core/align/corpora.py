@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from l2g_core.datasets.fetch import download
+from l2g_core.datasets.fetch import PARTIAL, download, validator_of
 from l2g_core.dna import open_text
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write, file_sha256
+from l2g_core.runs.lock import FOREVER, lock
 
 log = logging.getLogger(__name__)
 TAG = re.compile(r"O|[BIESLU]-\S+")
@@ -148,7 +149,8 @@ def corpus_file(
     if not download:
         raise InputError(f"{source}: is not on this machine, and the network may not be used; {by_hand}")
     try:
-        return _fetch(corpus, cached)
+        with lock(cached.with_suffix(".lock"), cached, FOREVER, keep_folder=True):  # of several processes, one fetches
+            return cached if cached.is_file() else _fetch(corpus, cached)
     except (OSError, ValueError, KeyError, tarfile.TarError) as error:  # requests' errors are OSErrors
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: could not be fetched ({reason}); {by_hand}") from error
@@ -176,8 +178,9 @@ def _fetch(corpus: Corpus, target: Path) -> Path:
     """Download, check against the published sha256, and put the text in place by an atomic write."""
     log.info("fetching %s from %s", corpus.title, corpus.address)
     target.parent.mkdir(parents=True, exist_ok=True)
-    fetched = target.with_name(corpus.sha256[:16] + ".download")
+    fetched = target.with_name(corpus.sha256[:16] + PARTIAL)
     download(corpus.address, fetched, corpus.title)
+    validator_of(fetched).unlink(missing_ok=True)
     if (found := file_sha256(fetched)) != corpus.sha256:
         fetched.unlink()
         raise ValueError(f"it has sha256 {found}, expected {corpus.sha256}")

@@ -12,7 +12,7 @@ learning rate schedule is constant until the alignment starts and then falls to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from l2g_core.evaluation.labels import check_labels, check_metric, labelled_rows
 from l2g_core.evaluation.metrics import METRICS, TASK_METRIC
 from l2g_core.evaluation.predict import default_device, predict
 from l2g_core.model.config import L2GConfig
-from l2g_core.model.l2g import EMBEDDING_PARTS, L2G, masked_mean, sequence_lengths
+from l2g_core.model.l2g import EMBEDDING_PARTS, L2G, masked_mean, sequence_lengths, without_transformer
 from l2g_core.runs.files import atomic_write, read_json, write_json
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.training.loop import EpochLoop, LoopSettings, in_words
@@ -127,7 +127,7 @@ class _Aligner(EpochLoop):
     ):  # fmt: skip
         torch.manual_seed(options.seed)
         self.config, self.options, self.folder, self.data, self.text = config, options, folder, data, text
-        model = L2G(replace(config, backbone_training="none")).to(device)
+        model = without_transformer(config).to(device)
         if text.embeddings.shape[1] != model.width:
             raise InputError(
                 f"the text embeddings are {text.embeddings.shape[1]} wide, but {config.backbone!r} is "

@@ -26,6 +26,7 @@ from l2g_core.errors import InputError
 from l2g_core.model.backbones import WordEmbeddings, load_word_embeddings
 from l2g_core.model.checkpoint import fingerprint
 from l2g_core.runs.files import atomic_write, file_sha256
+from l2g_core.runs.lock import FOREVER, lock
 
 log = logging.getLogger(__name__)
 VOCABULARY_TAGS = 9  # per_tag counts this many times: as many tokens as the paper draws for CoNLL-2003's nine tags
@@ -86,7 +87,10 @@ def text_reference(
     provenance = _provenance(backbone, words, path, options)
     key = hashlib.sha256(json.dumps([FORMAT, provenance], sort_keys=True).encode()).hexdigest()
     file = cache_folder(cache) / f"embeddings-{key[:32]}.safetensors"
-    return _cached(file) or _computed(file, words, path, options, provenance)
+    if found := _cached(file):
+        return found
+    with lock(file.with_suffix(".lock"), file, FOREVER, keep_folder=True):  # of several processes, one computes it
+        return _cached(file) or _computed(file, words, path, options, provenance)
 
 
 def _provenance(backbone: str, words: WordEmbeddings, path: Path | None, options: TextOptions) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _fetch_file(file: File, folder: Path, address: str, entry: Entry, shown: boo
             "and give its folder with --data-dir"
         ) from error
     found = file_sha256(partial)
-    partial.with_name(target.name + VALIDATOR).unlink(missing_ok=True)
+    validator_of(partial).unlink(missing_ok=True)
     if expected and found != expected:
         partial.unlink()
         raise InputError(
@@ -111,7 +111,7 @@ def download(address: str, partial: Path, what: str, shown: bool = True) -> None
     """
     import pooch
 
-    validator = partial.with_name(partial.name.removesuffix(PARTIAL) + VALIDATOR)
+    validator = validator_of(partial)
     have = partial.stat().st_size if partial.is_file() and validator.is_file() else 0
     headers = {"Accept-Encoding": "identity"}
     if have:
@@ -136,6 +136,11 @@ def download(address: str, partial: Path, what: str, shown: bool = True) -> None
         finally:
             for response in opened:  # pooch leaves the connection open where the server answers with an error
                 response.close()
+
+
+def validator_of(partial: Path) -> Path:
+    """The file that says which version of the publisher's file a partial one is the beginning of."""
+    return partial.with_name(partial.name.removesuffix(PARTIAL) + VALIDATOR)
 
 
 def _kept(partial: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write, file_sha256
+from l2g_core.text import open_text
 
 SUMS = "SHA256SUMS"  # as `sha256sum` writes and checks it
 
@@ -33,11 +34,12 @@ def recorded(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     hashes = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        sha256, _, name = line.partition(" ")
-        if len(sha256) != 64 or not name.strip():
-            raise InputError(f"{path}: line {number}: {line[:40]!r} is not 'hash  file'; write it with sha256sum")
-        hashes[name.lstrip(" *").removeprefix("./")] = sha256.lower()
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            sha256, _, name = line.rstrip("\n").partition(" ")
+            if len(sha256) != 64 or not name.strip():
+                raise InputError(f"{path}: line {number}: {line[:40]!r} is not 'hash  file'; write it with sha256sum")
+            hashes[name.lstrip(" *").removeprefix("./")] = sha256.lower()
     return hashes
 
 

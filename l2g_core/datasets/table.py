@@ -27,7 +27,7 @@ from l2g_core.datasets.labelled import Labelled
 from l2g_core.datasets.splits import are_splits, named_splits, with_validation
 from l2g_core.dna import checked
 from l2g_core.errors import InputError
-from l2g_core.runs.files import file_sha256
+from l2g_core.runs.files import file_sha256, from_cell
 
 TRUTHS = ("False", "True")
 MOST_CLASSES = 100  # that a column may have to be learned without being asked for
@@ -118,7 +118,7 @@ def _split_column(frame: Any) -> str | None:
 
 
 def _ids(frame: Any, column: str | None, path: Path) -> list[str]:
-    given = [text.strip() for text in frame[column]] if column is not None else [""] * len(frame)
+    given = [from_cell(text.strip()) for text in frame[column]] if column is not None else [""] * len(frame)
     ids = [text or f"row_{row}" for row, text in enumerate(given, start=1)]
     if broken := [row for row, name in enumerate(ids) if not name.isprintable()]:
         name = ids[broken[0]][:40]

@@ -16,7 +16,7 @@ from l2g_core.dna import check_lengths
 from l2g_core.errors import InputError
 from l2g_core.evaluation.labels import check_metric, class_of, labelled_rows
 from l2g_core.evaluation.metrics import METRICS, TASK_METRIC
-from l2g_core.evaluation.predict import predict
+from l2g_core.evaluation.predict import predict, telling_gaps
 from l2g_core.model.checkpoint import SequenceModel
 from l2g_core.runs.files import write_tsv
 
@@ -96,6 +96,7 @@ def evaluate(
     check_lengths(chosen.data, model.shortest, model.longest)
     metric = metric or TASK_METRIC[task]
     outputs = predict(model, chosen.data.sequences, model.longest, batch_size, track)
+    list(telling_gaps([(chosen.data.ids, outputs)], chosen.data.source))
     named = named_scores(chosen, METRICS[metric](chosen.labels, outputs))
     ids = tuple(chosen.data.ids)
     return Evaluation(task, metric, split, ids, chosen.targets, model.targets, chosen.labels, outputs, named)

@@ -94,7 +94,7 @@ def resolve(experiment: str | Path, flags: Iterable[str] = (), **overrides: Any)
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not TOML: {error}; write [section] and key = value") from error
 
 

@@ -248,9 +248,10 @@ def _check_size(path: Path, architecture: type[SequenceModel], config: Any, extr
 
 
 def _as_input_error(path: Path, error: Exception) -> InputError:
+    if isinstance(error, InputError):
+        return error if str(path.parent) in str(error) else InputError(f"{path}: {error}")
     said = " ".join(repr(error).split())[:300]
-    unfit = f"{path}: not a checkpoint's configuration ({said}); copy it again"
-    return error if isinstance(error, InputError) else InputError(unfit)
+    return InputError(f"{path}: not a checkpoint's configuration ({said}); copy it again")
 
 
 def _read_config(path: Path) -> dict[str, Any]:

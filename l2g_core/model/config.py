@@ -24,7 +24,8 @@ class L2GConfig:
     ``target_tokens``: the most tokens that a sequence becomes.
     ``backbone``, ``backbone_layers``: the language model, and how many of its layers to keep (all when None).
     ``backbone_training``: ``full``, ``frozen``, ``lora`` (frozen, with low-rank adapters of ``lora_rank`` whose sum
-    is scaled by ``lora_alpha / lora_rank``) or ``none`` (no transformer at all).
+    is scaled by ``lora_alpha / lora_rank``) or ``none`` (no transformer at all; of the language model only its width
+    is taken, so that its weights need not be there, and the LayerNorm after the embedder starts as a plain one).
     ``backbone_seed``: draws the language model's weights if they are not pre-trained.
     ``position_embeddings``: whether to reuse the language model's.
     ``average_strands``: whether predictions are the mean of both strands.

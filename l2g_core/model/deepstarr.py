@@ -28,6 +28,7 @@ class DeepSTARRConfig:
 CONVOLUTIONS = ((4, 256, 7), (256, 60, 3), (60, 60, 5), (60, 120, 3))
 KERAS_CONVOLUTIONS = ("Conv1D_1st", "Conv1D_2", "Conv1D_3", "Conv1D_4")
 KERAS_HEADS = ("Dense_Dev", "Dense_Hk")
+LARGEST_LAYER = 10**6  # numbers; the first dense layer has 460,800
 EPSILON, MOMENTUM = 1e-3, 0.01  # Keras' defaults for batch norm; its momentum is 1 minus torch's
 
 
@@ -91,13 +92,16 @@ def import_keras(path: str | Path) -> DeepSTARR:
         weights["head.bias"] = torch.cat([head["bias"] for head in heads])
         model = DeepSTARR()
         model.load_state_dict(weights)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError, IndexError) as error:
         raise InputError(
-            f"{path}: not the published DeepSTARR weights ({str(error).splitlines()[0]}); "
-            "give deepstarr.model.h5 of Zenodo 5502060"
+            f"{path}: not the published DeepSTARR weights ({_said(error)}); give deepstarr.model.h5 of Zenodo 5502060"
         ) from error
     model.provenance = {"source": "published DeepSTARR weights, Zenodo 5502060", "file": path.name}
     return model.eval()
+
+
+def _said(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _dense(width: int, dropout: float) -> list[nn.Module]:
@@ -112,6 +116,8 @@ def _read_layers(path: Path) -> dict[str, dict[str, Tensor]]:
 
     def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
+            if item.dtype.kind != "f" or (item.size or 0) > LARGEST_LAYER or item.is_virtual or item.external:
+                raise ValueError(f"{name}: is no layer of it")
             layer, _, variable = name.partition("/")
             kind = variable.rpartition("/")[2].removesuffix(":0")
             layers.setdefault(layer, {})[kind] = torch.from_numpy(np.asarray(item, dtype=np.float32))
@@ -119,8 +125,9 @@ def _read_layers(path: Path) -> dict[str, dict[str, Tensor]]:
     try:
         with h5py.File(path) as file:
             file.visititems(collect)
-    except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({error}); give deepstarr.model.h5") from error
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"{path}: not a readable HDF5 file ({said}); give deepstarr.model.h5") from error
     return layers
 
 

@@ -225,9 +225,28 @@ def masked_mean(
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 
 
+def without_transformer(config: L2GConfig) -> L2G:
+    """What stage 2 trains: the model up to its transformer, whose LayerNorm starts from that of the language model.
+
+    Raises
+    ------
+    InputError
+        As `L2G`.
+    """
+    model = L2G(replace(config, backbone_training="none"))
+    if config.backbone_training != "none" and config.backbone_pretrained:
+        norm = load_backbone(config.backbone, layers=1).embedding_norm
+        if norm is not None:
+            model.norm.load_state_dict(norm.state_dict())
+    return model
+
+
 def _backbone(config: L2GConfig, backbone_config: dict[str, Any] | None) -> Backbone:
     if backbone_config is not None:
         return build_backbone(backbone_config, layers=1 if config.backbone_training == "none" else None)
+    if config.backbone_training == "none" and not config.position_embeddings:  # only its width is needed
+        with torch.random.fork_rng(devices=[]):
+            return load_backbone(config.backbone, layers=1, pretrained=False)
     if config.backbone_pretrained:
         return load_backbone(config.backbone, layers=config.backbone_layers)
     with torch.random.fork_rng(

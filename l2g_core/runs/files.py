@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,11 +23,12 @@ _NUMBER = re.compile(r"[+-](inf|nan|\d+\.?\d*(e[+-]?\d+)?)", re.IGNORECASE)
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Atomic write: yields a temporary path beside ``path``; after the block it is renamed to ``path``.
+    """Atomic write: yields a temporary path in a folder beside ``path``; after the block it is renamed to ``path``.
 
-    The content is on the disk before the name is (fsync), so that a power cut leaves the old file or the new one. Its
-    permissions are those of any new file (umask), whatever the library that wrote it chose. If the block raises,
-    ``path`` stays as it was and the temporary file is removed.
+    The folder, ``NAME.unfinished``, goes with whatever else a library leaves in it (safetensors writes to a file of its
+    own first); one of a process that was killed is removed by the next write. The content is on the disk before the
+    name is (fsync), so that a power cut leaves the old file or the new one. Its permissions are those of any new file
+    (umask), whatever the library that wrote it chose. If the block raises, ``path`` stays as it was.
 
     Parameters
     ----------
@@ -39,21 +41,31 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         The file cannot be written, or the block did not write it; it names ``path``.
     """
     path = Path(path)
-    unfinished = path.with_name(path.name + ".unfinished")
+    folder = path.with_name(path.name + ".unfinished")
+    unfinished = folder / path.name
     with naming(path):
         try:
+            _remove(folder)
+            folder.mkdir()
             permissions = _of_a_new_file(unfinished)
             yield unfinished
             _flush(unfinished, permissions)
             unfinished.replace(path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         finally:
-            unfinished.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(place: Path) -> None:
+    """Remove what a killed process left: a folder, or a file of an older version."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _of_a_new_file(path: Path) -> int:
     """The permissions that the system gives to a new file at this path; none is left there."""
-    path.unlink(missing_ok=True)
     path.touch()
     mode = stat.S_IMODE(path.stat().st_mode)
     path.unlink()
@@ -68,7 +80,7 @@ def _flush(path: Path, permissions: int) -> None:
         path.chmod(permissions)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Bring a folder's names to the disk, where the system has a way to do so (not Windows)."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

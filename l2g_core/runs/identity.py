@@ -2,7 +2,7 @@
 
 * Nothing there: do the work.
 * The same work, finished: say so, and leave it as it is.
-* The same work, unfinished: refuse, and suggest ``--resume``.
+* The same work, unfinished: refuse, and suggest ``--resume``; if it cannot be resumed, do it again.
 * Other work (settings, data, model), or files of unknown origin: refuse, and show every difference; ``--overwrite``
   replaces them.
 * Another process is writing it: refuse, and name that process.
@@ -13,11 +13,13 @@ file is recorded beside the output, in the ledger (`ledger`).
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -125,8 +127,8 @@ def claim(
     files
         What the finished work leaves.
     partial
-        What it leaves while it is unfinished, to resume from. Empty if the work cannot be resumed: then an interrupted
-        run leaves nothing that a later one would have to refuse.
+        What it leaves while it is unfinished, to resume from. Empty if the work cannot be resumed: then the same work
+        starts again where it was interrupted, and replaces what it left.
     resume, overwrite
         The options of these names: continue the same work, if unfinished; replace whatever is there.
     complete
@@ -151,17 +153,29 @@ def claim(
     with lock(ledger.place / f"{name}.lock", output):
         claimed = _decide(output, ledger, mine, identity, [*files, *partial], resume, overwrite, complete)
         claimed.files = claimed.files or list(files)
-        if not claimed.finished and partial:
-            ledger.put(replace(mine, files=ledger.described(files)))
+        names, before, stamps = [ledger.name(path) for path in files], ledger.entries(), _stamps(files)
+        if not claimed.finished:  # whatever ends this process: the files are known to be of this work
+            ledger.put(replace(mine, files=ledger.described(files)) if partial else replace(mine, partial=names))
         try:
             yield claimed
         except BaseException:
-            if not any(path.exists() for path in [*files, *partial]):
-                ledger.remove(mine.key)  # nothing to resume
+            with suppress(OSError):  # what ended the work is told, not what that does to the ledger
+                if not any(path.exists() for path in [*files, *partial]):
+                    ledger.remove(mine.key)  # nothing to resume
+                elif not partial and not claimed.finished and _stamps(files) == stamps:
+                    ledger.restore(mine.key, before, set(names))
             raise
         if not claimed.finished:
-            made = [path for path in claimed.files if path.exists()]
-            ledger.put(replace(mine, finished=True, files=ledger.described(made)))
+            for path in claimed.files:
+                if not path.exists():  # removed meanwhile
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            ledger.put(replace(mine, finished=True, files=ledger.described(claimed.files)))
+
+
+def _stamps(files: Sequence[Path]) -> list[tuple[int, int]]:
+    """Which files they are, and of when; (0, 0) for one that is not there."""
+    found = [path.stat() if path.exists() else None for path in files]
+    return [(one.st_ino, one.st_mtime_ns) if one else (0, 0) for one in found]
 
 
 def _decide(
@@ -190,7 +204,7 @@ def _decide(
         if not finished and there and resume:
             _note_versions(output, before, mine)
             return Claim(resumed=True)
-        if there and not overwrite:
+        if there and not overwrite and (finished or mine.partial):
             _refuse_same(output, changed)
     elif not overwrite:
         _refuse_other(output, ledger, [*([before] if before else []), *others], unknown, identity)

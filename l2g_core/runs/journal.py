@@ -1,7 +1,7 @@
 """A file that survives ``kill -9``: complete records are kept, a truncated one is cut off, and work continues there.
 
-Layout: a header line of JSON (the identity of the work), then records: the range of rows, the length of the payload,
-a CRC-32, and the payload, an npz archive. Records whose rows do not follow one another are refused.
+Layout: a header line of JSON (the identity of the work, and the first row), then records: the range of rows, the length
+of the payload, a CRC-32, and the payload, an npz archive. Records whose rows do not follow one another are refused.
 """
 
 from __future__ import annotations
@@ -41,10 +41,13 @@ class Journal:
         The file; `start` creates it.
     identity
         The work that it belongs to.
+    first
+        The row that its records begin with: those before are elsewhere. A journal that begins with another row is of
+        rows that are elsewhere by now; `start` empties it.
     """
 
-    def __init__(self, path: Path, identity: Identity):
-        self.path, self.identity = path, identity
+    def __init__(self, path: Path, identity: Identity, first: int = 0):
+        self.path, self.identity, self.first = path, identity, first
 
     def start(self, resume: bool) -> int:
         """Prepare for appending, and cut off a truncated last record.
@@ -56,7 +59,7 @@ class Journal:
 
         Returns
         -------
-        How many rows an earlier run left.
+        The row to continue with: after those that an earlier run left, if it did.
 
         Raises
         ------
@@ -65,19 +68,30 @@ class Journal:
             another.
         """
         if not self.path.exists():
-            self.path.write_bytes(self._header())
-            return 0
+            self._begin()
+            return self.first
         if not resume:
             raise InputError(f"{self.path}: an unfinished run; add --resume to continue it, or delete the file")
         with self.path.open("rb") as file:
             header = file.readline()
         if not header.endswith(b"\n"):  # killed while writing the very first line
-            self.path.write_bytes(self._header())
-            return 0
-        refuse_other(self.path, json.loads(header), self.identity)
-        complete = list(self._scan())
-        os.truncate(self.path, complete[-1].end if complete else len(header))
-        return complete[-1].rows.stop if complete else 0
+            self._begin()
+            return self.first
+        then = json.loads(header)
+        refuse_other(self.path, then, self.identity)
+        if then.get("first", 0) != self.first:
+            self._begin()
+            return self.first
+        end, stop = len(header), self.first
+        for record in self._scan():
+            end, stop = record.end, record.rows.stop
+        os.truncate(self.path, end)
+        return stop
+
+    def begin_again(self, first: int) -> None:
+        """Empty it: rows before ``first`` are elsewhere now."""
+        self.first = first
+        self._begin()
 
     def holds_work(self) -> bool:
         """Whether there is a complete record, which deleting the file would lose."""
@@ -113,12 +127,16 @@ class Journal:
             with np.load(io.BytesIO(record.payload), allow_pickle=False) as archive:
                 yield dict(archive)
 
+    def _begin(self) -> None:
+        with naming(self.path):
+            self.path.write_bytes(self._header())
+
     def _header(self) -> bytes:
-        return json.dumps(self.identity.as_json()).encode() + b"\n"
+        return json.dumps({**self.identity.as_json(), "first": self.first}).encode() + b"\n"
 
     def _scan(self) -> Iterator[_Record]:
         """Complete records, up to the first one that is truncated or damaged."""
-        expected = 0
+        expected = self.first
         with self.path.open("rb") as file:
             file.readline()
             while len(head := file.read(_RECORD.size)) == _RECORD.size:

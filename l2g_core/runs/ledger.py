@@ -7,7 +7,7 @@ no result: the files then count as unknown, and are not replaced without ``--ove
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,19 @@ class Ledger:
         """
         with lock(self.place / f"{FILE}.lock", self.path, PATIENCE):
             self._write([e for e in self.entries() if e.key != key])
+
+    def restore(self, key: tuple[str, str], before: Iterable[Entry], names: Collection[str]) -> None:
+        """Undo `put`: of the entries that there were before, put back those of this work and of these files.
+
+        Raises
+        ------
+        InputError
+            As `put`.
+        """
+        self.remove(key)
+        for entry in before:
+            if entry.key == key or not entry.names.isdisjoint(names):
+                self.put(entry)
 
     def _write(self, entries: list[Entry]) -> None:
         if entries:

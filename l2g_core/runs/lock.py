@@ -12,22 +12,26 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from l2g_core.errors import InputError
+from l2g_core.faults import naming
 
+FOREVER = -1.0  # as the seconds to wait
 ATTEMPTS = 100  # to make the folder and lock in it, while others remove it
 
 
 @contextmanager
-def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
+def lock(path: Path, what: object, wait: float = 0.0, keep_folder: bool = False) -> Iterator[None]:
     """Hold the advisory lock on the file ``path``; the same process may take it more than once (reentrant).
 
     Parameters
     ----------
     path
-        The lock file. Its folder is created, and removed at the end if it is empty.
+        The lock file. Its folder is created.
     what
         The output that the lock is about, for the message.
     wait
-        Seconds to wait for another process to finish; forever if negative.
+        Seconds to wait for another process to finish, or `FOREVER`.
+    keep_folder
+        Do not remove the folder of the lock at the end if it is empty.
 
     Raises
     ------
@@ -36,19 +40,22 @@ def lock(path: Path, what: object, wait: float = 0.0) -> Iterator[None]:
     """
     held = FileLock(path, timeout=wait, is_singleton=True)
     try:
-        _acquire(held, path)
+        with naming(path):
+            _acquire(held, path)
     except Timeout as error:
         raise InputError(f"{what}: another process is writing it ({_holder(path)}); wait for it, or stop it") from error
     try:
         if held.lock_counter == 1:
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}: {_program()}", encoding="utf-8")
+            with naming(path):
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()}: {_program()}", encoding="utf-8")
         yield
     finally:
         if held.lock_counter == 1:  # removed while still held: a waiting process notices and locks a new file
             path.unlink(missing_ok=True)
         held.release()
-        with suppress(OSError):  # not empty: it has other locks or the ledger
-            path.parent.rmdir()
+        if not keep_folder:
+            with suppress(OSError):  # not empty: it has other locks or the ledger
+                path.parent.rmdir()
 
 
 def _acquire(held: FileLock, path: Path) -> None:

@@ -115,7 +115,11 @@ def restore_state(
     for name, module in modules.items():
         _restore_module(path, module, _under(name, tensors))
     if optimizer is not None:
-        _restore_optimizer(optimizer, stored["groups"], _under("optimizer", tensors))
+        try:
+            _restore_optimizer(optimizer, stored["groups"], _under("optimizer", tensors))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            said = " ".join(repr(error).split())[:200]
+            raise InputError(f"{path}: its optimiser is another one ({said}); --overwrite starts again") from error
     return stored["facts"]
 
 
@@ -125,8 +129,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             stored = json.loads((file.metadata() or {})["state"])
+            if not isinstance(stored, dict) or not isinstance(stored["identity"], dict) or "facts" not in stored:
+                raise ValueError("it lacks its parts")
             return stored, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a complete training state ({error}); --overwrite starts again") from error
 
 

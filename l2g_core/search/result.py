@@ -9,6 +9,7 @@ from l2g_core.model.embedders import EMBEDDERS, KernelDilation, embedder_class
 from l2g_core.runs.files import read_json
 
 SEARCH = "search.json"
+WIDEST = 100_000  # bp of a kernel, or of its dilation
 
 
 def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | None]:
@@ -34,7 +35,10 @@ def read_search(folder: str | Path) -> tuple[str, tuple[KernelDilation, ...] | N
     try:
         embedder, found = stored["embedder"], stored["operators"]
         operators = None if found is None else tuple((int(kernel), int(dilation)) for kernel, dilation in found)
-    except (KeyError, TypeError, ValueError) as error:
+        numbers = [number for pair in operators or () for number in pair]
+        if not isinstance(embedder, str) or not all(1 <= number <= WIDEST for number in numbers):
+            raise ValueError("not an embedder with its kernels and dilations")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: not the result of a search ({error!r}); run 'l2g search' again") from error
     if embedder not in EMBEDDERS:
         raise InputError(f"{path}: no embedder {embedder!r}; choose one of {', '.join(EMBEDDERS)}")

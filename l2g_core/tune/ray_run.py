@@ -1,4 +1,4 @@
-"""Trials on Ray Tune with ASHA: the only file that uses Ray. Import it after ``prepare_ray``.
+"""Trials on Ray Tune with ASHA. Import it after ``prepare_ray``.
 
 Ray's own checkpoint of a tuning leaves out what the scheduler knows about finished trials, and is a pickle, so it is
 not used. Instead, a resumed tuning starts all trials again, and those that were trained before report their epochs
@@ -8,8 +8,6 @@ from their records at once.
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,9 @@ from ray import tune
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import ASHAScheduler
 
+from l2g_core.faults import signals_kept
+from l2g_core.runs.cluster import available_cpus
+from l2g_core.runs.scratch import scratch_folder
 from l2g_core.tune.trial import run_trial
 
 OBJECT_STORE = 100 * 2**20  # bytes: only a few numbers pass between the processes
@@ -60,19 +61,15 @@ def run_on_ray(
     }
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        ray.init(
-            address="local", num_cpus=available_cpus(), include_dashboard=False, log_to_driver=False,
-            logging_level=logging.ERROR, object_store_memory=OBJECT_STORE,
-        )  # fmt: skip
-        with tempfile.TemporaryDirectory(prefix="l2g-tune-", ignore_cleanup_errors=True) as scratch:
-            _tuner(how, numbers, schedule, listener, scratch).fit()
+        with signals_kept():
+            ray.init(
+                address="local", num_cpus=available_cpus(), include_dashboard=False, log_to_driver=False,
+                logging_level=logging.ERROR, object_store_memory=OBJECT_STORE,
+            )  # fmt: skip
+        with scratch_folder("l2g-tune-") as scratch:
+            _tuner(how, numbers, schedule, listener, str(scratch)).fit()
     finally:
         ray.shutdown()
-
-
-def available_cpus() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tuner(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from l2g_core.runs.files import write_json, write_tsv
+from l2g_core.errors import InputError
+from l2g_core.runs.files import read_json, write_json, write_tsv
 
 TRIALS, TABLE = "trials", "trials.tsv"
 EXPERIMENT, RECORD, RUN = "trial.toml", "trial.json", "run"
@@ -56,9 +56,20 @@ def trial_folder(folder: Path, number: int) -> Path:
 
 
 def read_trial(folder: Path, number: int) -> Trial:
-    """The record of a trial."""
-    stored = json.loads((trial_folder(folder, number) / RECORD).read_text(encoding="utf-8"))
-    return Trial(**{**stored, "history": tuple(stored["history"])})
+    """The record of a trial. Raises InputError if there is none, or it is damaged."""
+    path = trial_folder(folder, number) / RECORD
+    stored = read_json(path, "l2g tune")
+    history = stored.get("history")
+    try:
+        if not isinstance(history, list) or not all({"epoch", "score"} <= row.keys() for row in history):
+            raise ValueError("no history of epochs and scores")
+        trial = Trial(**{**stored, "history": tuple(history)})
+        if not isinstance(trial.settings, dict) or not all(score_of(row) == score_of(row) for row in history):
+            raise ValueError("settings or scores are of another kind")
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not the record of a trial ({said}); run 'l2g tune' with --overwrite") from error
+    return trial
 
 
 def write_trial(folder: Path, trial: Trial) -> None:

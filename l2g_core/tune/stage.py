@@ -14,7 +14,7 @@ from l2g_core.console import progress, writable_folder
 from l2g_core.errors import InputError
 from l2g_core.evaluation.metrics import TASK_METRIC
 from l2g_core.experiments.resolve import Experiment
-from l2g_core.runs.cluster import prepare_ray
+from l2g_core.runs.cluster import available_cpus, prepare_ray
 from l2g_core.runs.files import read_json, write_json
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.tune.options import TuneOptions
@@ -103,10 +103,9 @@ def tune(
         failed.
     """
     prepare_ray()
-    from l2g_core.tune import ray_run  # imports Ray, so it comes after the settings
 
     options = options or TuneOptions()
-    check_resources(options, ray_run.available_cpus())
+    check_resources(options, available_cpus())
     experiment = prepared(experiment, options)
     longest, sha256 = checked(experiment)
     folder = writable_folder(folder)

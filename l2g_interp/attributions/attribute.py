@@ -19,6 +19,7 @@ from l2g_interp.attributions.adaptive import until_stable
 from l2g_interp.attributions.references.source import References
 from l2g_interp.attributions.result import MethodResult, joined
 from l2g_interp.attributions.targets import choose_targets
+from l2g_interp.records.growing_file import StoredRows
 from l2g_interp.records.types import Attributions, TargetAttributions, adds_up, sums_missed
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from l2g_interp.attributions.adapt import Extra
 
 log = logging.getLogger(__name__)
-PART = 8  # sequences explained and stored together: the most work that an interrupted run has to repeat
+PART = 8  # sequences explained and stored together with 100 references; with fewer references more sequences
+MOST_PARTS = 16  # of these together
+ROWS = {"cpu": 800, "cuda": 8192}  # pairs of sequence and reference that keep a device busy
+PART_BYTES = 2**26  # of the references of a part, or of its results
 
 
 def attribute(
@@ -125,9 +129,12 @@ def attribute(
         chosen = choose_targets(adapted.network, targets, adapted.targets)
 
         def explain(network: nn.Module) -> Iterator[MethodResult]:
-            return attribute_in_parts(network, codes, chosen.columns, compared, method, batch_size, on_missing)
+            return attribute_in_parts(
+                network, codes, chosen.columns, compared, method, batch_size, on_missing, part=part
+            )
 
-        n_parts, parts = -(-len(codes) // PART), over_folds(chosen.network, explain, codes)
+        part = part_size(chosen.network, compared, codes.shape[2], len(chosen.columns))
+        n_parts, parts = -(-len(codes) // part), over_folds(chosen.network, explain, codes)
         result = joined(list(bar(parts, "attributing (parts of sequences)", n_parts, progress)))
     ids = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
     provenance = {"method": method, **compared.provenance(), "unruled": list(result.unruled), **adapted.noted}
@@ -140,21 +147,23 @@ def attribute(
 
 def attribute_in_parts(
     module: nn.Module,
-    one_hot: Int8[np.ndarray, "n 4 length"],
+    one_hot: Int8[np.ndarray, "n 4 length"] | StoredRows,
     targets: Sequence[int],
     references: References,
     method: str = "deep_lift_shap",
     batch_size: int | None = None,
     on_missing: str = "raise",
     start: int = 0,
+    part: int = PART,
 ) -> Iterator[MethodResult]:
-    """Explain the rows from ``start`` on, ``PART`` at a time; resuming anywhere gives the same result."""
+    """Explain the rows from ``start`` on, ``part`` at a time; resuming at any part gives the same result."""
     references.check(one_hot, method)
     explain = _Explained(module, targets, method, batch_size, on_missing)
-    for first in range(start, len(one_hot), PART):
-        rows = slice(first, min(first + PART, len(one_hot)))
-        x, compared = one_hot[rows], references.of(one_hot, rows)
-        expected = references.expected(one_hot, rows) if references.control_variate else None
+    for first in range(start, len(one_hot), part):
+        rows = slice(first, min(first + part, len(one_hot)))
+        x = one_hot[rows]
+        compared = references.of(x, rows)
+        expected = references.expected(x) if references.control_variate else None
         if references.stability is None:
             yield explain(x, compared, expected)
             continue
@@ -163,6 +172,18 @@ def attribute_in_parts(
             return explain(x[chosen], compared[chosen, of_each], None if expected is None else expected[chosen])
 
         yield until_stable(some, x, compared.shape[1], references.stability)
+
+
+def part_size(network: nn.Module, references: References, length: int, n_targets: int) -> int:
+    """How many sequences of ``length`` bp to explain together: enough for the device, and few enough for the memory.
+
+    It depends on nothing that may change from one run of the same work to the next, but for the kind of device.
+    """
+    from l2g_interp.attributions.statistics import device_and_dtype
+
+    n, device = references.provenance()["n_references"], device_and_dtype(network)[0].type
+    by_rows = PART * max(1, min(MOST_PARTS, ROWS.get(device, ROWS["cuda"]) // (PART * n)))
+    return max(1, min(by_rows, PART_BYTES // (4 * length * n), PART_BYTES // (20 * length * n_targets)))
 
 
 class _Explained:

@@ -17,6 +17,7 @@ from l2g_core.errors import InputError
 from l2g_interp.attributions.adapt import Adapted, adapt
 from l2g_interp.attributions.result import MethodResult, unruled_in
 from l2g_interp.attributions.statistics import stability
+from l2g_interp.records.growing_file import StoredRows
 
 LENGTHS = ("longest", "shortest")
 AVERAGED = ("hypothetical", "prediction", "reference_prediction", "delta", "standard_error", "n_references")
@@ -76,7 +77,7 @@ def each_fold(network: nn.Module, wrapped: Callable[[nn.Module], nn.Module]) -> 
 def over_folds(
     network: nn.Module,
     explain: Callable[[nn.Module], Iterator[MethodResult]],
-    one_hot: Int8[np.ndarray, "n 4 length"],
+    one_hot: Int8[np.ndarray, "n 4 length"] | StoredRows,
     start: int = 0,
 ) -> Iterator[MethodResult]:
     """What ``explain`` yields for a network, part by part from row ``start`` on; of folds, their mean and spread."""

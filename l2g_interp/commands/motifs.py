@@ -15,7 +15,7 @@ from l2g_interp.commands.options import hit_options, match_options, motif_option
 @cloup.command()
 @click.option("--attributions", required=True, type=PATH, help="attributions.h5 of 'l2g-interp attribute'.")
 @motif_options
-@output_options("Folder for motifs.TARGET.h5 (TF-MoDISco's own layout).")
+@output_options("Folder for motifs.TARGET.h5 (TF-MoDISco's own layout).", resumable=True)
 @click.pass_obj
 def motifs(shown: bool, attributions: Path, output: Path, **given: Any) -> None:
     """Find motifs that recur in the contributions, with TF-MoDISco."""
@@ -81,8 +81,8 @@ def discover(attributions: Path, folder: Path, given: dict[str, Any], shown: boo
     n = len(read_overview(attributions).ids)
     options = options_for(n, given["sensitivity"], max_seqlets_per_metacluster=given["max_seqlets"])
     discover_files(
-        attributions, folder, min_seqlets=given["min_seqlets"], options=options, overwrite=given["overwrite"],
-        shown=shown,
+        attributions, folder, min_seqlets=given["min_seqlets"], options=options, resume=given["resume"],
+        overwrite=given["overwrite"], shown=shown,
     )  # fmt: skip
 
 

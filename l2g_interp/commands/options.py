@@ -8,21 +8,24 @@ from __future__ import annotations
 import click
 import cloup
 
-from l2g_core.console import PATH, device_option, overwrite_option, resume_option
+from l2g_core.console import (
+    PATH,
+    cluster_option,
+    device_option,
+    overwrite_option,
+    resume_option,
+    workers_option,
+)
 from l2g_interp.attributions import METHODS
 
 SENSITIVITIES = ("standard", "sensitive")  # of l2g_interp.motifs.modisco.discover, which is slow to import
 DEFAULT_DATABASES = ("jaspar-insects", "core-promoter")
 
-model_options = cloup.option_group(
-    "Model",
-    cloup.option(
-        "--model",
-        required=True,
-        multiple=True,
-        help="Checkpoint folder, its id on the Hugging Face Hub, or package.module:function that returns a torch "
-        "module (which runs that code). Repeat it for folds: their mean is explained, with the spread between them.",
-    ),
+_MODEL = (
+    "Checkpoint folder, its id on the Hugging Face Hub, or package.module:function that returns a torch module (which "
+    "runs that code). Repeat it for folds: their mean is explained, with the spread between them."
+)
+_how_to_open = (
     cloup.option(
         "--model-output",
         help="Of a model with several outputs, or with positions: counts, profile, a name or an index, with :mean or "
@@ -42,6 +45,14 @@ model_options = cloup.option_group(
         help="Explain what the model predicts, or one strand (half the cost), or the mean of both.",
     ),
     device_option,
+)
+model_options = cloup.option_group(
+    "Model", cloup.option("--model", required=True, multiple=True, help=_MODEL), *_how_to_open
+)
+known_model_options = cloup.option_group(  # of commands that may have a run, which says how its model was opened
+    "Model",
+    cloup.option("--model", multiple=True, help=f"{_MODEL}  [default: the run's, if it is a folder here]"),
+    *_how_to_open,
 )
 sequence_options = cloup.option_group(
     "Sequences",
@@ -101,6 +112,7 @@ attribution_options = cloup.option_group(
         "note that in the result.",
     ),
 )
+cluster_options = cloup.option_group("Cluster", cluster_option, workers_option)
 motif_options = cloup.option_group(
     "Motifs",
     cloup.option(

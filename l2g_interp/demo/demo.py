@@ -79,7 +79,7 @@ def run_demo(folder: Path, seed: int = 0, shown: bool = True, *, resume: bool = 
 
     def discover() -> None:
         made["patterns"] = pipeline.discover_files(
-            attributions, folder, min_seqlets=MIN_SEQLETS, overwrite=overwrite, shown=shown
+            attributions, folder, min_seqlets=MIN_SEQLETS, resume=resume, overwrite=overwrite, shown=shown
         )
 
     def write() -> None:

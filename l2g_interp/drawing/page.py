@@ -57,15 +57,14 @@ def write_page(output: str | Path, text: str) -> Path:
     Raises
     ------
     InputError
-        ``output`` cannot be written.
+        ``output`` is a folder, or in one that does not exist.
+    OSError
+        The disk is full, or fails; it names ``output``.
     """
     output = Path(output)
     check_output(output)
-    try:
-        with atomic_write(output) as unfinished:
-            unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error.strerror}); give a path in a writable folder") from error
+    with atomic_write(output) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     return output
 
 

@@ -1,1 +1,1 @@
-"""What the model does when a motif is put in: planting into shuffled backgrounds, and randomised weights."""
+"""What the model does when motifs are put in or taken out: planting, pairs, removals; and randomised weights."""

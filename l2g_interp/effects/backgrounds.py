@@ -57,9 +57,12 @@ def draw_rows(n: int, n_backgrounds: int, seed: int) -> Int[np.ndarray, " backgr
     return np.sort(np.concatenate([np.repeat(np.arange(n), rounds), some]))
 
 
-def draw_backgrounds(one_hot: Int8[np.ndarray, "b 4 length"], seed: int) -> Backgrounds:
-    """One dinucleotide shuffle of each sequence; a repeated sequence is shuffled differently each time."""
-    seeds = stream(seed, "shuffles").integers(2**62, size=len(one_hot)).tolist()
+def draw_backgrounds(one_hot: Int8[np.ndarray, "b 4 length"], seed: int, first: int = 0) -> Backgrounds:
+    """One dinucleotide shuffle of each sequence; a repeated sequence is shuffled differently each time.
+
+    ``first``: how many were drawn before, where they are drawn in blocks.
+    """
+    seeds = stream(seed, "shuffles").integers(2**62, size=first + len(one_hot))[first:].tolist()
     shuffled = np.stack([dinucleotide_shuffles(x, 1, s)[0] for x, s in zip(one_hot, seeds, strict=True)])
     stretches = [max(runs(x.any(axis=0)), key=lambda run: run[1] - run[0], default=(0, 0)) for x in shuffled]
     start, end = np.array(stretches).T

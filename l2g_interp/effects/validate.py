@@ -28,6 +28,7 @@ from l2g_interp.effects.backgrounds import (
     plant,
     stream,
 )
+from l2g_interp.effects.predicted import predicted
 from l2g_interp.motifs.matrices import trimmed
 from l2g_interp.records.types import Effect, Pattern, check_targets
 
@@ -152,7 +153,7 @@ def validate_in_turn(
     check_targets([*(p.target for p in patterns), *others], names, "the model")
     rows = options.batch_size or DEFAULT_ROWS
     with out_of_memory_explained("--batch-size"):
-        plain = _predict(model, backgrounds.one_hot, range(len(names)), rows) if patterns else np.empty((0, 0))
+        plain = predicted(model, backgrounds.one_hot, range(len(names)), rows) if patterns else np.empty((0, 0))
         for pattern in bar(patterns, "validating (patterns)", len(patterns), shown):
             wanted = dict.fromkeys([pattern.target, *others])
             columns = {name: list(names).index(name) for name in wanted}
@@ -190,7 +191,7 @@ def _validate(
                 continue
         some = list(columns.values())
         changes = [
-            _predict(model, planted, some, rows) - plain[room][:, some]
+            predicted(model, planted, some, rows) - plain[room][:, some]
             for planted in _planted(backgrounds, planting, room, copies)
         ]
         first, *more = (
@@ -213,14 +214,6 @@ def _planted(backgrounds: Backgrounds, planting: Planting, room: np.ndarray, cop
     """The backgrounds that have room, with the motif and with its control at the same places."""
     for letters in (planting.motif, planting.control):
         yield plant(backgrounds.one_hot[room], planting.starts[room, :copies], letters[room, :copies])
-
-
-def _predict(model: nn.Module, one_hot: np.ndarray, columns: Sequence[int], rows: int) -> Float[np.ndarray, "n t"]:
-    import torch
-
-    from l2g_interp.attributions.statistics import predict
-
-    return predict(model, torch.from_numpy(one_hot), columns, rows).cpu().numpy()
 
 
 def _effect(

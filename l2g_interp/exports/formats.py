@@ -137,21 +137,23 @@ def export_files(request: Request, output: Path, overwrite: bool = False) -> lis
     The files of a folder are made beside their places and moved there together, once it is known that they may be; one
     that is there already with the same content (the one-hot sequences of another target's export) stays.
     """
-    from tempfile import TemporaryDirectory
-
     from l2g_core.runs.identity import claim
+    from l2g_core.runs.ledger import Ledger
+    from l2g_core.runs.scratch import scratch_folder
 
     if request.kind not in FOLDERS:
         with claim(writable_file(output), request.identity(), [output], overwrite=overwrite) as claimed:
             return claimed.files if claimed.finished else export(request, output)
     single = one_file(request.kind, output)
     home = writable_file(output).parent if single else writable_folder(output)
-    with TemporaryDirectory(dir=home, prefix=".export-") as scratch:
-        wanted = Path(scratch) / output.name if single else Path(scratch)
+    ledger, identity = Ledger(home), request.identity()
+    with scratch_folder(".export-", home) as scratch:
+        wanted = scratch / output.name if single else scratch
         files = {made: home / made.relative_to(scratch) for made in export(request, wanted)}
-        new = {made: place for made, place in files.items() if not _same(made, place)}
+        ours = [name for entry in ledger.entries() if entry.identity == identity.as_json() for name in entry.names]
+        new = {made: at for made, at in files.items() if ledger.name(at) in ours or not _same(made, at)}
         claims = [*new.values(), *([output] if single and output not in new.values() else [])]
-        with claim(output, request.identity(), claims, overwrite=overwrite) as claimed:
+        with claim(output, identity, claims, overwrite=overwrite) as claimed:
             for made, place in new.items() if not claimed.finished else ():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(place)

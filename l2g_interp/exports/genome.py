@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +141,29 @@ def write_hits_bed(hits: Iterable[Hit], coordinates: Sequence[Interval] | None, 
     path
         The BED file to write.
     """
-    rows = sorted(_hit_row(h, coordinates[h.row] if coordinates else Interval(one_word(h.id), 0, 0)) for h in hits)
-    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
-        handle.write("#" + "\t".join(HIT_COLUMNS) + "\n")
-        csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None).writerows(rows)
+    with growing_hits_bed(coordinates, path) as add:
+        add(hits)
+
+
+@contextmanager
+def growing_hits_bed(
+    coordinates: Sequence[Interval] | None, path: str | Path
+) -> Iterator[Callable[[Iterable[Hit]], None]]:
+    """As `write_hits_bed`; yields a function that takes hits as they come. They are sorted on the disk (by SQLite)."""
+    columns = ", ".join(f'"{name}"' for name in HIT_COLUMNS)
+    with closing(sqlite3.connect("")) as database:
+        database.execute(f"CREATE TABLE hits ({columns})")
+
+        def add(hits: Iterable[Hit]) -> None:
+            rows = (_hit_row(h, coordinates[h.row] if coordinates else Interval(one_word(h.id), 0, 0)) for h in hits)
+            database.executemany(f"INSERT INTO hits VALUES ({', '.join('?' * len(HIT_COLUMNS))})", rows)
+
+        yield add
+        rows = database.execute(f"SELECT * FROM hits ORDER BY {columns}")
+        with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
+            handle.write("#" + "\t".join(HIT_COLUMNS) + "\n")
+            plain = csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
+            plain.writerows(rows)
 
 
 def chrom_sizes(genome: str | Path | None = None, table: str | Path | None = None) -> dict[str, int]:

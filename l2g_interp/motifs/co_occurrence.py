@@ -17,7 +17,7 @@ MOST_PATTERNS = 60  # those with the most seqlets: the number of pairs grows qua
 
 @dataclass(frozen=True)
 class CoOccurrence:
-    """Two patterns of a target: observed and expected sequences with both; a row of ``pairs.tsv``.
+    """Two patterns of a target: observed and expected sequences with both; exported as ``pairs.tsv``.
 
     ``q_value``: hypergeometric test, Benjamini-Hochberg over the pairs of the target. Hits are tested for more and for
     fewer than expected (twice the smaller tail). Seqlets only for more: TF-MoDISco's are about 40 bp, and two motifs in

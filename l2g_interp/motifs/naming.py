@@ -153,8 +153,13 @@ def called(match: Match) -> str:
 
 def plain_name(pattern: Pattern) -> str:
     """``pos_patterns.pattern_3`` as ``pattern 3``, anything else as it is."""
-    number = pattern.name.rsplit("pattern_", 1)[-1]
-    return f"pattern {number}" if number.isdigit() else pattern.name
+    return plain(pattern.name)
+
+
+def plain(name: str) -> str:
+    """The same of a name."""
+    number = name.rsplit("pattern_", 1)[-1]
+    return f"pattern {number}" if number.isdigit() else name
 
 
 def reason(ranked: Sequence[Match], max_q: float = SIGNIFICANT_Q) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,11 @@ def _share(profile: np.ndarray, mask: np.ndarray, segment: Segment) -> float:
     return float(np.clip(profile[here][mask[here]].sum() / segment.total, 0.0, 1.0))
 
 
+def strongest_of(left: Sequence[tuple[Segment, float]]) -> list[tuple[Segment, float]]:
+    """Those that `strongest` keeps: the others can be dropped as they come."""
+    return sorted(left, key=lambda each: (-abs(each[0].total) * (1 - each[1]), each[0].row))[:STRONGEST]
+
+
 def strongest(
     attributions: Attributions | str | Path,
     found: Calibration,
@@ -104,7 +110,7 @@ def strongest(
     ids: Sequence[str],
 ) -> list[Unexplained]:
     """The strongest unexplained stretches of a target, and the motif that each resembles most, however little."""
-    chosen = sorted(left, key=lambda each: (-abs(each[0].total) * (1 - each[1]), each[0].row))[:STRONGEST]
+    chosen = strongest_of(left)
     rows = np.unique([segment.row for segment, _ in chosen]).astype(int)
     if not len(rows):
         return []
@@ -152,14 +158,41 @@ def _letters(attributions: Attributions | str | Path, rows: np.ndarray) -> list[
     return [decode(x, int(n)) for x, n in zip(part.one_hot, part.lengths, strict=True)]
 
 
-def shares(rows: Sequence[Explained]) -> dict[str, float]:
-    """Of a target's sequences: the share of what stands out that has a name, that hits without one hold, and how many
-    sequences have a name at all."""
-    total = sum(row.standing_out for row in rows)
-    return {
-        "standing_out": total,
-        "named": sum(row.named for row in rows) / total if total else float("nan"),
-        "resembling": sum(row.resembling for row in rows) / total if total else float("nan"),
-        "sequences_with_a_name": sum(row.n_named > 0 for row in rows) / len(rows) if rows else float("nan"),
-        "segments": float(sum(row.segments for row in rows)),
-    }
+@dataclass
+class Shares:
+    """Of a target's sequences, added up as they come: how much of what stands out has a name."""
+
+    rows: int = 0
+    standing_out: float = 0.0
+    named: float = 0.0
+    resembling: float = 0.0
+    with_a_name: int = 0
+    segments: int = 0
+
+    def add(self, rows: Iterable[Explained]) -> None:
+        for row in rows:
+            self.rows += 1
+            self.standing_out += row.standing_out
+            self.named += row.named
+            self.resembling += row.resembling
+            self.with_a_name += row.n_named > 0
+            self.segments += row.segments
+
+    def as_dict(self) -> dict[str, float]:
+        """The share of what stands out that has a name, that hits without one hold, and how many sequences have a name
+        at all."""
+        total = self.standing_out
+        return {
+            "standing_out": total,
+            "named": self.named / total if total else float("nan"),
+            "resembling": self.resembling / total if total else float("nan"),
+            "sequences_with_a_name": self.with_a_name / self.rows if self.rows else float("nan"),
+            "segments": float(self.segments),
+        }
+
+
+def shares(rows: Iterable[Explained]) -> dict[str, float]:
+    """`Shares` of rows that are all there."""
+    added = Shares()
+    added.add(rows)
+    return added.as_dict()

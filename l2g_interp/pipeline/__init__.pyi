@@ -5,4 +5,15 @@ from .effects import validate_files as validate_files
 from .hits import hit_files as hit_files
 from .motifs import discover_files as discover_files
 from .motifs import match_files as match_files
+from .mutate import MutateOptions as MutateOptions
+from .mutate import ToMutate as ToMutate
+from .mutate import mutate_file as mutate_file
+from .mutate import of_run as of_run
+from .pairs import pair_files as pair_files
+from .removals import remove_files as remove_files
 from .report import report_file as report_file
+from .sequence import PageOptions as PageOptions
+from .sequence import sequence_file as sequence_file
+from .variants import VariantInput as VariantInput
+from .variants import VariantOptions as VariantOptions
+from .variants import variant_files as variant_files

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,23 +18,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from l2g_core.console import out_of_memory_explained, progress
-from l2g_core.dna import Interval, Sequences, one_hot
+from l2g_core.dna import dropped_record, one_hot
 from l2g_core.errors import InputError
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.journal import Journal
-from l2g_interp.attributions.attribute import (
-    PART,
-    as_attributions,
-    attribute_in_parts,
-)
+from l2g_core.sequence_files import AnySequences, first_of, sha256_of
+from l2g_interp.attributions.attribute import attribute_in_parts, part_size
 from l2g_interp.attributions.references.number import would_do
 from l2g_interp.attributions.references.source import References
 from l2g_interp.attributions.result import MethodResult
-from l2g_interp.attributions.targets import choose_targets, prepare
+from l2g_interp.attributions.targets import Chosen, choose_targets, prepare
 from l2g_interp.effects.backgrounds import draw_backgrounds, draw_rows
 from l2g_interp.models import OpenModel
-from l2g_interp.records.attributions_file import append_attributions, read_overview
-from l2g_interp.records.types import Attributions, overall_completeness_error, sums_missed
+from l2g_interp.pipeline.on_cluster import Cluster, Work, explained_on
+from l2g_interp.pipeline.write_parts import write_parts
+from l2g_interp.records.attributions_file import read_numbers
+from l2g_interp.records.growing_file import GrowingFile, Shuffle, Size, StoredRows
+from l2g_interp.records.types import overall_completeness_error, sums_missed
 from l2g_interp.run_folder import command, record, versions
 
 if TYPE_CHECKING:
@@ -90,21 +89,30 @@ class AttributeOptions:
         """What each sequence is compared with."""
         return References(self.n_references, self.seed, None, self.stability, self.control_variate)
 
+    def settings(self) -> dict[str, Any]:
+        """What `attribute_in_parts` takes."""
+        return {
+            "references": self.references(), "method": self.method, "batch_size": self.batch_size,
+            "on_missing": self.on_missing,
+        }  # fmt: skip
+
 
 def attribute_file(
     model: OpenModel,
-    data: Sequences,
+    data: AnySequences,
     output: Path,
     options: AttributeOptions,
     *,
     resume: bool = False,
     overwrite: bool = False,
     shown: bool = True,
+    cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Attribute sequences into ``attributions.h5``, and record in ``run.json`` what was done.
 
-    Every few sequences are flushed to disk (to a journal) before the next; the finished file is bit for bit the same
-    whether the run was interrupted or not. Besides the sequences themselves, memory does not grow with their number.
+    Results are written once, as they come, to a file beside ``output`` that is whole at any moment; at most a second's
+    work (or one part) is lost when the run is killed, and the finished file is bit for bit the same
+    whether it was interrupted or not. Memory does not grow with the number of sequences in a `SequenceFile`.
 
     Parameters
     ----------
@@ -114,6 +122,8 @@ def attribute_file(
         What to do if ``output`` holds unfinished or other work (the rule of `l2g_core.runs.identity`).
     shown
         Show progress.
+    cluster
+        Let its workers explain; the result is the same.
 
     Returns
     -------
@@ -125,70 +135,66 @@ def attribute_file(
         A target is unknown, the network has a function without a rule, ``output`` holds unfinished or other work, or
         memory runs out.
     """
-    from l2g_interp.attributions.folds import over_folds
-
-    codes = one_hot(data.sequences, model.length)
-    module, names = prepare(model.module, codes)
+    first = one_hot(first_of(data).sequences, model.length)
+    module, names = prepare(model.module, first)
     chosen = choose_targets(module, options.targets, names)
-    targets = chosen.names
     n_controls = min(len(data), MOST_CONTROLS) if options.n_controls is None else options.n_controls
-    identity = identity_of(model, data, codes, targets, replace(options, n_controls=n_controls))
-    everything = np.concatenate([codes, shuffled(codes, n_controls, options.seed)])
-    journal = Journal(output.with_name(output.name + ".journal"), identity)
-    with claim(output, identity, [output], partial=[journal.path], resume=resume, overwrite=overwrite) as claimed:
+    size = Size(len(data), n_controls, model.length or data.longest)
+    identity = identity_of(model, data, chosen.names, replace(options, n_controls=n_controls))
+    growing, journal = GrowingFile(output), Journal(output.with_name(output.name + ".journal"), identity)
+    partial = [growing.path, growing.log, journal.path]
+    with claim(output, identity, [output], partial=partial, resume=resume, overwrite=overwrite) as claimed:
         if claimed.finished:
             return _attribute_summary(output, data)
-        done = journal.start(resume=claimed.resumed)
-        references = options.references()
-        first = done
-
-        def explain(network: nn.Module) -> Iterator[MethodResult]:
-            return attribute_in_parts(
-                network, everything, chosen.columns, references, options.method, options.batch_size,
-                options.on_missing, start=first,
-            )  # fmt: skip
-
-        parts = over_folds(chosen.network, explain, everything, first)
-        n_parts = -(-len(everything) // PART)
+        if not (claimed.resumed and growing.repaired()):
+            if claimed.resumed and _is_of(output, identity):  # it was killed when nearly all was done
+                return _recorded(output, data, journal)
+            part = part_size(chosen.network, options.references(), size.length, len(chosen.names))
+            growing.begin(size, part, data.blocks(size.span), *_controls(size, options.seed))
+        part = growing.part
+        journal.first = growing.done
+        first = journal.start(resume=True)
         log.info(
             "attributing %d sequences and %d shuffled ones against %d references each, from %d on; the result will be "
-            "%s", len(data), n_controls, options.n_references, done + 1, output,
+            "%s", len(data), n_controls, options.n_references, first + 1, output,
         )  # fmt: skip
-        with out_of_memory_explained("--batch-size"), _missing_rule_explained(model, journal):
-            for part in progress(parts, f"attributing ({PART} sequences a part)", n_parts, shown, done // PART):
-                rows = range(done, done + len(part.prediction))
-                journal.append(rows, {**part.arrays(), "unruled": np.asarray(part.unruled)})
-                done = rows.stop
-        unruled = _unruled(journal) if options.on_missing == "warn" else []
-        named = {"model": model.name, "sequences": data.source}
-        provenance = {**named, **identity.content, "unruled": unruled, "versions": versions(), "command": command()}
-        lengths = np.array([len(s) for s in data.sequences], dtype=np.int32)
-        rows = _rows_shuffled(len(data), n_controls, options.seed)
-        sets = (
-            (everything, data.ids, lengths, data.intervals, provenance, 0),
-            (everything, [f"shuffled_{i}" for i in range(n_controls)], lengths[rows], None, {}, len(data)),
-        )
-        main, controls = (_parts(journal, targets, *each) for each in sets)
-        append_attributions(output, main, len(data), controls, n_controls)
-        journal.path.unlink()
-        summary = _attribute_summary(output, data)
-        record(output.parent, "attribute", summary)
-        return summary
+        with out_of_memory_explained("--batch-size"), _explained_or_removed(model, partial, growing, journal):
+            rows, settings = StoredRows(growing, size), options.settings() | {"part": part}
+            if cluster is None:
+                parts = _parts(rows, chosen, settings, first)
+            else:
+                work = Work(model.opened, first_of(data), model.fingerprint, options.targets, settings)
+                parts = explained_on(cluster, work, rows, first, part)
+            n_parts = -(-size.rows // part)
+            parts = progress(parts, f"attributing ({part} sequences a part)", n_parts, shown, first // part)
+            write_parts(parts, growing, journal, size, part, chosen.names)
+        named = {"model": model.name, "sequences": data.source, **dropped_record(data.dropped)}
+        more = {"unruled": growing.unruled, "versions": versions(), "command": command()}
+        growing.finish(size, chosen.names, {**named, **identity.content, **more})
+        return _recorded(output, data, journal)
+
+
+def _parts(rows: StoredRows, chosen: Chosen, settings: Mapping[str, Any], first: int) -> Iterator[MethodResult]:
+    """The results of the rows from ``first`` on, part by part, of this process."""
+    from l2g_interp.attributions.folds import over_folds
+
+    def explain(network: nn.Module) -> Iterator[MethodResult]:
+        return attribute_in_parts(network, rows, chosen.columns, start=first, **settings)
+
+    return over_folds(chosen.network, explain, rows, first)
 
 
 def check_sums(output: Path) -> None:
     """Refuse ``attributions.h5`` where contributions do not add up (InputError)."""
-    if missed := sums_missed(read_overview(output).by_target):
+    if missed := sums_missed(read_numbers(output)[0]):
         raise InputError(f"{output}: {missed}")
 
 
-def identity_of(
-    model: OpenModel, data: Sequences, codes: np.ndarray, targets: Sequence[str], options: AttributeOptions
-) -> Identity:
+def identity_of(model: OpenModel, data: AnySequences, targets: Sequence[str], options: AttributeOptions) -> Identity:
     """What an attribution depends on; batch size and device do not count."""
     content = {
         "model_fingerprint": model.fingerprint,
-        "sequences_sha256": hashlib.sha256(codes.tobytes() + "\n".join(data.ids).encode()).hexdigest(),
+        "sequences_sha256": sha256_of(data),
         "targets": list(targets),
         "method": options.method,
         **options.references().provenance(),
@@ -201,73 +207,66 @@ def identity_of(
 
 
 @contextmanager
-def _missing_rule_explained(model: OpenModel, journal: Journal) -> Iterator[None]:
-    """Report a network that cannot be explained as one line that suggests what to do; delete an empty journal."""
+def _explained_or_removed(
+    model: OpenModel, partial: Sequence[Path], growing: GrowingFile, journal: Journal
+) -> Iterator[None]:
+    """Remove files of a run that ends before its first result; report a network that cannot be explained as one line.
+
+    Raises
+    ------
+    InputError
+        The network has a function without a rule; the message suggests what to do.
+    """
     from l2g_interp.attributions.deeplift.engine import UnsupportedFunction
 
     try:
         yield
-    except UnsupportedFunction as error:
-        if not journal.holds_work():
-            journal.path.unlink(missing_ok=True)
-        raise InputError(
-            f"{model.name}: {error}; or treat it as linear with --on-missing warn, or choose another --method"
-        ) from error
+    except BaseException as error:
+        if not growing.done and not journal.holds_work():
+            for path in partial:
+                path.unlink(missing_ok=True)
+        if isinstance(error, UnsupportedFunction):
+            raise InputError(
+                f"{model.name}: {error}; or treat it as linear with --on-missing warn, or choose another --method"
+            ) from error
+        raise
 
 
-def _unruled(journal: Journal) -> list[str]:
-    """Functions without a rule that were treated as linear, in any part."""
-    return sorted({str(name) for arrays in journal.records() for name in arrays["unruled"]})
+def _controls(size: Size, seed: int) -> tuple[np.ndarray, Shuffle]:
+    """Which sequences are shuffled, each as often as any other, give or take one; and how."""
+
+    def shuffle(codes: np.ndarray, first: int) -> np.ndarray:
+        return draw_backgrounds(codes, seed, first).one_hot
+
+    rows = draw_rows(size.n, size.n_controls, seed) if size.n else np.empty(0, dtype=np.int64)
+    return rows, shuffle
 
 
-def shuffled(codes: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Dinucleotide shuffles of ``n`` of the sequences, each as often as any other, give or take one."""
-    return draw_backgrounds(codes[_rows_shuffled(len(codes), n, seed)], seed).one_hot if n else codes[:0]
+def _is_of(output: Path, identity: Identity) -> bool:
+    """Whether the output is a complete result of this work."""
+    if not output.exists():
+        return False
+    _, provenance = read_numbers(output)
+    return all(provenance.get(key) == value for key, value in identity.content.items())
 
 
-def _rows_shuffled(n_sequences: int, n: int, seed: int) -> np.ndarray:
-    return draw_rows(n_sequences, n, seed) if n_sequences else np.empty(0, dtype=np.int64)
+def _recorded(output: Path, data: AnySequences, journal: Journal) -> dict[str, Any]:
+    journal.path.unlink(missing_ok=True)
+    summary = _attribute_summary(output, data)
+    record(output.parent, "attribute", summary)
+    return summary
 
 
-def _parts(
-    journal: Journal,
-    targets: list[str],
-    codes: np.ndarray,
-    ids: list[str],
-    lengths: np.ndarray,
-    coordinates: list[Interval] | None,
-    provenance: dict[str, Any],
-    first: int,
-) -> Iterator[Attributions]:
-    """The rows from ``first`` on that the ids are of, part by part; lengths and coordinates start with the ids."""
-    start = 0
-    for arrays in journal.records():
-        n = len(arrays["prediction"])
-        begin, end = max(start, first), min(start + n, first + len(ids))
-        if begin < end:
-            del arrays["unruled"]  # noted once for all parts, in the provenance
-            part = MethodResult(
-                **{key: value[begin - start : end - start] for key, value in arrays.items()}, unruled=()
-            )
-            mine = slice(begin - first, end - first)
-            yield as_attributions(
-                part, codes[begin:end], ids[mine], targets, provenance, lengths[mine],
-                None if coordinates is None else coordinates[mine],
-            )  # fmt: skip
-        start += n
-
-
-def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
+def _attribute_summary(output: Path, data: AnySequences) -> dict[str, Any]:
     """Counts and completeness errors; warns if contributions do not add up."""
-    overview = read_overview(output)
-    provenance = overview.provenance
+    numbers_of, provenance = read_numbers(output)
     if provenance.get("unruled"):
         unruled = ", ".join(provenance["unruled"])
         log.warning("without a rule, treated as linear: %s; contributions may not add up", unruled)
-    if missed := sums_missed(overview.by_target):
+    if missed := sums_missed(numbers_of):
         log.warning(missed)
     if "wanted_stability" in provenance:
-        for name, numbers in overview.by_target.items():
+        for name, numbers in numbers_of.items():
             if few := _too_unstable(numbers, provenance["wanted_stability"], provenance["n_references"]):
                 log.warning("%s: %s", name, few)
     return {
@@ -278,10 +277,11 @@ def _attribute_summary(output: Path, data: Sequences) -> dict[str, Any]:
             "sequences": len(data),
             "shuffled": provenance["n_controls"],
             "ambiguous_letters": data.n_ambiguous,
+            **dropped_record(data.dropped),
         },
         "method": {key: provenance[key] for key in ("method", "n_references", "seed", "on_missing", "unruled")}
         | {key: provenance[key] for key in ("wanted_stability", "control_variate") if key in provenance},
-        "targets": {name: _checked(numbers) for name, numbers in overview.by_target.items()},
+        "targets": {name: _checked(numbers) for name, numbers in numbers_of.items()},
     }
 
 

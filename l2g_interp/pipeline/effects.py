@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from l2g_interp.run_folder import (
     record,
 )
 from motif_db.motif import Motif
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +83,13 @@ def validate_files(
     found = read_all_patterns(folder)
     patterns = [p for of_target in found.values() for p in of_target]
     path = attributions_of(folder)
-    model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
+    model, names, backgrounds, provenance = open_for_planting(
+        spec, path, options.n_backgrounds, options.seed, device, other_model
+    )
     called = {key: name for key, (name, _) in names_of(known_matches(folder, found)).items()}
     content = {
         "motifs": motifs_sha256(found), "names": sorted([*key, name] for key, name in called.items()),
-        "randomised": randomised, **_planted_by(path, model, options),
+        "randomised": randomised, **planted_by(path, model, options),
     }  # fmt: skip
     with claim(output, Identity("l2g-interp validate", content), [output], overwrite=overwrite) as claimed:
         if claimed.finished:
@@ -151,10 +156,15 @@ def plant_files(
     """
     options.check()
     path = attributions_of(folder)
-    model, names, backgrounds, provenance = _prepare(spec, path, options, device, other_model)
+    model, names, backgrounds, provenance = open_for_planting(
+        spec, path, options.n_backgrounds, options.seed, device, other_model
+    )
     targets = [t for t in names if t in read_overview(path).by_target]
-    called = [_called(motif) for motif in motifs]
-    content = {"motifs": [[_called(m), m.ppm.round(6).tolist()] for m in motifs], **_planted_by(path, model, options)}
+    called = [motif_called(motif) for motif in motifs]
+    content = {
+        "motifs": [[motif_called(m), m.ppm.round(6).tolist()] for m in motifs],
+        **planted_by(path, model, options),
+    }
     with claim(output, Identity("l2g-interp plant", content), [output], overwrite=overwrite) as claimed:
         if claimed.finished:
             return read_table(output, Effect, "l2g-interp plant")
@@ -166,7 +176,7 @@ def plant_files(
         return effects
 
 
-def _planted_by(path: Path, model: OpenModel, options: ValidateOptions) -> dict[str, Any]:
+def planted_by(path: Path, model: OpenModel, options: DataclassInstance) -> dict[str, Any]:
     """What effects depend on besides the motifs; the batch size does not count."""
     settings = {name: value for name, value in asdict(options).items() if name != "batch_size"}
     return {"attributions": known_sha256(path), "model_fingerprint": model.fingerprint, "options": settings}
@@ -176,19 +186,20 @@ def _as_pattern(motif: Motif, target: str) -> Pattern:
     """A motif of a database as if it had been found; its PPM stands in for the CWM, so that flat ends are trimmed."""
     none = np.empty(0, dtype=np.int64)
     seqlets = Seqlets(none, none, none, none.astype(bool))
-    return Pattern(target, _called(motif), "+", motif.ppm, motif.ppm, motif.ppm, seqlets)
+    return Pattern(target, motif_called(motif), "+", motif.ppm, motif.ppm, motif.ppm, seqlets)
 
 
-def _called(motif: Motif) -> str:
+def motif_called(motif: Motif) -> str:
+    """Database, id and label: how tables call a motif that no run found."""
     return f"{motif.database} {motif.id} {motif.label or motif.name}".strip()
 
 
-def _prepare(
-    spec: str | Sequence[str], path: Path, options: ValidateOptions, device: str | None, other_model: bool
+def open_for_planting(
+    spec: str | Sequence[str], path: Path, n_backgrounds: int, seed: int, device: str | None, other_model: bool
 ) -> tuple[OpenModel, tuple[str, ...], Backgrounds, dict[str, Any]]:
     """The model opened as it was for the attributions, the names of its outputs, backgrounds, and what to record."""
     overview = read_overview(path)
-    rows = draw_rows(len(overview.ids), options.n_backgrounds, options.seed).tolist()
+    rows = draw_rows(len(overview.ids), n_backgrounds, seed).tolist()
     different = sorted(set(rows))
     some = read_attributions(path, list(overview.by_target)[:1], different)
     sequences = [decode(x, int(n)) for x, n in zip(some.one_hot, some.lengths, strict=True)]
@@ -197,21 +208,21 @@ def _prepare(
         spec, Sequences(some.ids, sequences, str(path)), strands, device,
         output=overview.provenance.get("model_output"), layout=overview.provenance.get("layout"),
     )  # fmt: skip
-    same = _check_model(model, path, overview.provenance.get("model_fingerprint"), other_model)
-    backgrounds = draw_backgrounds(some.one_hot[[different.index(row) for row in rows]], options.seed)
+    same = check_model(model, path, overview.provenance.get("model_fingerprint"), other_model)
+    backgrounds = draw_backgrounds(some.one_hot[[different.index(row) for row in rows]], seed)
     module, names = prepare(model.module, backgrounds.one_hot)
     chosen = choose_targets(module, [*names, *(t for t in overview.by_target if t not in names)], names)
     noted = {"model": model.name, "model_fingerprint": model.fingerprint, "strands": strands, "model_of_the_run": same}
     return replace(model, module=chosen.network), tuple(chosen.names), backgrounds, noted
 
 
-def _check_model(model: OpenModel, path: Path, expected: str | None, other_model: bool) -> bool:
+def check_model(model: OpenModel, path: Path, expected: str | None, other_model: bool) -> bool:
     """Whether this is the model of the attributions; another is refused, or warned about if allowed."""
     if model.fingerprint == expected:
         return True
     of = f"were made with a model of fingerprint {expected[:12]}" if expected else "do not say which model made them"
     message = f"{path}: the attributions {of}, and {model.name} has {model.fingerprint[:12]}"
     if not other_model:
-        raise InputError(f"{message}; give the model of the run, or --other-model to validate with this one anyway")
-    log.warning("%s: the effects are those of a different model from the motifs'", message)
+        raise InputError(f"{message}; give the model of the run, or --other-model to use this one anyway")
+    log.warning("%s: the effects are those of a different model from the contributions'", message)
     return False

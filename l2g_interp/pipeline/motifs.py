@@ -37,6 +37,7 @@ def discover_files(
     *,
     min_seqlets: int | None = None,
     options: Sequence[ModiscoOptions] | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     shown: bool = True,
 ) -> dict[str, list[Pattern]]:
@@ -52,8 +53,9 @@ def discover_files(
         Patterns with fewer seqlets are left out of the result (not of the files); by default what ``options`` say.
     options
         TF-MoDISco's settings to try, of which the best are taken; by default those that fit the number of sequences.
-    overwrite
-        Replace what other settings left (the rule of `l2g_core.runs.identity`).
+    resume, overwrite
+        Continue with the targets that an interrupted run has not come to; replace what other settings left (the rule of
+        `l2g_core.runs.identity`).
 
     Returns
     -------
@@ -74,12 +76,14 @@ def discover_files(
     files = [folder / motifs_file(target) for target in overview.by_target]
     tried = [asdict(each) for each in options]
     content = {"attributions": known_sha256(attributions), "min_seqlets": min_seqlets, "options": tried}
-    with claim(folder, Identity("l2g-interp motifs", content), files, overwrite=overwrite) as claimed:
+    identity = Identity("l2g-interp motifs", content)
+    with claim(folder, identity, files, partial=files, resume=resume, overwrite=overwrite) as claimed:
         if claimed.finished:
             return read_all_patterns(folder)
         found = discover_motifs(
-            attributions, options=options, min_seqlets=min_seqlets, output_dir=folder, progress=shown
-        )
+            attributions, options=options, min_seqlets=min_seqlets, output_dir=folder, keep=claimed.resumed,
+            progress=shown,
+        )  # fmt: skip
         for target, patterns in found.patterns.items():
             log.info("%s: %d patterns with %d seqlets or more", target, len(patterns), min_seqlets)
         noted = {

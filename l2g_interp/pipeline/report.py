@@ -9,7 +9,7 @@ from l2g_core.runs.files import file_sha256
 from l2g_core.runs.identity import Identity, claim
 from l2g_core.runs.ledger import known_sha256
 from l2g_interp.report.write import write_report
-from l2g_interp.run_folder import EFFECTS, HITS, MATCHED, MATCHES, attributions_of, motifs_sha256, read_run
+from l2g_interp.run_folder import EFFECTS, HITS, MATCHED, MATCHES, MUTATIONS, attributions_of, motifs_sha256, read_run
 
 
 def report_file(
@@ -39,7 +39,7 @@ def report_file(
         A table is missing or damaged, or ``output`` holds other work.
     """
     run = read_run(folder, observed)
-    tables = [folder / name for name in (MATCHES, MATCHED, EFFECTS, HITS)]
+    tables = [folder / name for name in (MATCHES, MATCHED, EFFECTS, HITS, MUTATIONS)]
     content = {
         "attributions": known_sha256(attributions_of(folder)),
         "motifs": motifs_sha256(run.patterns),

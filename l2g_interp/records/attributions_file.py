@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,7 @@ import numpy as np
 from l2g_core.dna import Interval
 from l2g_core.errors import InputError
 from l2g_core.faults import check_readable
-from l2g_interp.records.hdf5 import array, atomic_hdf5, attribute, damaged, member
+from l2g_interp.records.hdf5 import array, atomic_hdf5, attribute, damaged, has, member, open_hdf5
 from l2g_interp.records.types import (
     ARRAYS,
     OPTIONAL,
@@ -102,7 +103,7 @@ def read_attributions(
         No such file, not an attributions file, or no such target in it.
     """
     take = slice(None) if rows is None else np.asarray(rows, dtype=np.int64)
-    with _open(path) as file:
+    with opened(path) as file:
         return _read(file, targets, take, str(path))
 
 
@@ -114,12 +115,12 @@ def read_controls(path: str | Path, targets: Sequence[str] | None = None) -> Att
     InputError
         As `read_attributions`.
     """
-    with _open(path) as file:
-        return _read(member(file, CONTROLS), targets, slice(None), str(path)) if CONTROLS in file else None
+    with opened(path) as file:
+        return _read(member(file, CONTROLS), targets, slice(None), str(path)) if has(file, CONTROLS) else None
 
 
 def _read(group, targets: Sequence[str] | None, take: Any, source: str) -> Attributions:
-    names = _targets(group)
+    names = target_names(group)
     check_targets(targets or [], names, source)
     rows = array(group, "sequence/one_hot", "i", (None, 4, None))
     n, _, length = rows.shape
@@ -131,14 +132,14 @@ def _read(group, targets: Sequence[str] | None, take: Any, source: str) -> Attri
         name: TargetAttributions(one_hot, **_columns(group, name, (*ARRAYS, *OPTIONAL), (n, length), take))
         for name in targets or names
     }
-    coordinates = _read_coordinates(group, n, take) if "coordinates" in group else None
+    coordinates = read_coordinates(group, n, take) if has(group, "coordinates") else None
     provenance = attribute(group, "provenance", dict)
     if "targets" in provenance:
         provenance |= {"targets": list(by_target)}
     return Attributions([i.decode() for i in ids[take]], one_hot, lengths, by_target, coordinates, provenance)
 
 
-def _targets(group) -> list[str]:
+def target_names(group) -> list[str]:
     names = attribute(group, "targets", list)
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError("attribute 'targets': is not a list of different names")
@@ -152,7 +153,7 @@ def _columns(group, target: str, names: Sequence[str], size: tuple[int, int], ta
     return {
         name: array(group, name, "f", shapes.get(name, (n,)))[take]
         for name in names
-        if name in group or name not in OPTIONAL
+        if has(group, name) or name not in OPTIONAL
     }
 
 
@@ -164,80 +165,104 @@ def read_overview(path: str | Path) -> Overview:
     InputError
         No such file, or not an attributions file.
     """
-    with _open(path) as file:
+    with opened(path) as file:
         ids = [i.decode() for i in array(file, "ids", "O")[:]]
-        n = len(ids)
-        columns = (*PER_SEQUENCE, "prediction_spread", "n_references")
-        numbers = {name: _columns(file, name, columns, (n, 0), slice(None)) for name in _targets(file)}
-        coordinates = _read_coordinates(file, n, slice(None)) if "coordinates" in file else None
+        n, numbers = len(ids), _numbers(file, len(ids))
+        coordinates = read_coordinates(file, n, slice(None)) if has(file, "coordinates") else None
         lengths = array(file, "length", "iu", (n,))[:]
         return Overview(ids, lengths, numbers, attribute(file, "provenance", dict), coordinates)
 
 
-@contextmanager
-def _open(path: str | Path) -> Iterator[Any]:
-    """The opened file; problems with it become an InputError."""
-    import h5py
+def read_numbers(path: str | Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
+    """As `read_overview`, without ids and coordinates: the numbers of each target, and the provenance."""
+    with opened(path) as file:
+        n = len(array(file, "length", "iu"))
+        return _numbers(file, n), attribute(file, "provenance", dict)
 
+
+def _numbers(file, n: int) -> dict[str, dict[str, np.ndarray]]:
+    columns = (*PER_SEQUENCE, "prediction_spread", "n_references")
+    return {name: _columns(file, name, columns, (n, 0), slice(None)) for name in target_names(file)}
+
+
+@contextmanager
+def opened(path: str | Path, what: str = "attributions", made_by: str = "l2g-interp attribute") -> Iterator[Any]:
+    """The opened file; problems with it become an InputError that says ``what`` it is not, and what makes it."""
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file; make it with 'l2g-interp attribute'")
+        raise InputError(f"{path}: no such file; make it with '{made_by}'")
     check_readable(path)
     try:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             yield file
     except InputError:
         raise
     except UNREADABLE as error:
-        remedy = "make it again with 'l2g-interp attribute'"
-        raise damaged(path, error, "a complete attributions file", remedy) from error
+        raise damaged(path, error, f"a complete {what} file", f"make it again with '{made_by}'") from error
+
+
+def create_sequences(group, n: int, length: int, coordinates: bool) -> None:
+    """Make the datasets of ``n`` sequences of ``length`` columns, still empty."""
+    import h5py
+
+    _dataset(group, "ids", (n,), h5py.string_dtype())
+    _dataset(group, "length", (n,), np.int32)
+    _dataset(group, "sequence/one_hot", (n, 4, length), np.int8)
+    for key in COORDINATES if coordinates else ():
+        _dataset(group, f"coordinates/{key}", (n,), np.int64 if key in ("start", "end") else h5py.string_dtype())
+
+
+def fill_sequences(
+    group, rows: slice, ids: Sequence[str], one_hot: np.ndarray, lengths: np.ndarray, places: Sequence[Interval] | None
+) -> None:
+    """Write some rows of what `create_sequences` made."""
+    group["ids"][rows], group["length"][rows], group["sequence/one_hot"][rows] = ids, lengths, one_hot
+    for key in COORDINATES if places is not None else ():
+        group[f"coordinates/{key}"][rows] = [getattr(place, key) for place in places or ()]
+
+
+def create_results(group, target: str, arrays: Mapping[str, np.ndarray], n: int, chunk: int | None = None) -> None:
+    """Make the datasets of a target, ``n`` rows like those of the arrays; ``chunk``: rows that are stored together."""
+    for key, values in arrays.items():
+        _dataset(group, f"targets/{safe_name(target)}/{key}", (n, *values.shape[1:]), values.dtype, chunk)
+
+
+def fill_results(group, target: str, arrays: Mapping[str, np.ndarray], rows: slice) -> None:
+    """Write some rows of what `create_results` made."""
+    for key, values in arrays.items():
+        group[f"targets/{safe_name(target)}/{key}"][rows] = values
+
+
+def write_attributes(group, targets: Sequence[str], provenance: Mapping[str, Any]) -> None:
+    """The attributes, without which the file does not count as complete."""
+    for key, value in provenance.items():
+        group.attrs[key] = value if isinstance(value, int | float | str) else json.dumps(value)
+    group.attrs["targets"] = json.dumps(list(targets))  # after the provenance, which may have something of this name
+    group.attrs["provenance"] = json.dumps(dict(provenance))
+
+
+def _dataset(group, name: str, shape: tuple[int, ...], dtype: Any, chunk: int | None = None) -> None:
+    rows = chunk or 2**20 // max(4, prod(shape[1:]) * 4)
+    group.create_dataset(
+        name, shape, dtype, chunks=(max(1, min(shape[0], rows)), *shape[1:]), compression="gzip", compression_opts=1,
+        shuffle=True,
+    )  # fmt: skip
 
 
 def _create(file, part: Attributions, n: int) -> None:
-    import h5py
-
-    def dataset(name: str, like: np.ndarray, dtype: Any = None) -> None:
-        row_shape = like.shape[1:]
-        chunk_rows = max(1, min(n, 2**20 // max(4, int(np.prod(row_shape)) * 4)))
-        file.create_dataset(
-            name,
-            (n, *row_shape),
-            dtype or like.dtype,
-            chunks=(chunk_rows, *row_shape),
-            compression="gzip",
-            compression_opts=1,
-            shuffle=True,
-        )
-
-    for key, value in part.provenance.items():
-        file.attrs[key] = value if isinstance(value, int | float | str) else json.dumps(value)
-    file.attrs["targets"] = json.dumps(part.targets)  # after those of the provenance, which may have the same names
-    file.attrs["provenance"] = json.dumps(part.provenance)
-    dataset("ids", np.empty(0), h5py.string_dtype())
-    dataset("length", np.empty(0), np.int32)
-    dataset("sequence/one_hot", part.one_hot)
+    write_attributes(file, part.targets, part.provenance)
+    create_sequences(file, n, part.one_hot.shape[2], part.coordinates is not None)
     for target in part.targets:
-        for key, values in part[target].arrays().items():
-            dataset(f"targets/{safe_name(target)}/{key}", values)
-    if part.coordinates is not None:
-        for key in COORDINATES:
-            kind = np.int64 if key in ("start", "end") else h5py.string_dtype()
-            dataset(f"coordinates/{key}", np.empty(0), kind)
+        create_results(file, target, part[target].arrays(), n)
 
 
 def _fill(file, part: Attributions, rows: slice) -> None:
-    file["ids"][rows] = part.ids
-    file["length"][rows] = part.lengths
-    file["sequence/one_hot"][rows] = part.one_hot
+    fill_sequences(file, rows, part.ids, part.one_hot, part.lengths, part.coordinates)
     for target in part.targets:
-        for key, values in part[target].arrays().items():
-            file[f"targets/{safe_name(target)}/{key}"][rows] = values
-    if part.coordinates is not None:
-        for key in COORDINATES:
-            file[f"coordinates/{key}"][rows] = [getattr(interval, key) for interval in part.coordinates]
+        fill_results(file, target, part[target].arrays(), rows)
     file.file.flush()
 
 
-def _read_coordinates(file, n: int, take) -> list[Interval]:
+def read_coordinates(file, n: int, take) -> list[Interval]:
     columns = [array(file, f"coordinates/{key}", kinds, (n,))[take] for key, kinds in COORDINATES.items()]
     return [Interval(c.decode(), int(s), int(e), strand.decode()) for c, s, e, strand in zip(*columns, strict=True)]

@@ -1,4 +1,7 @@
-"""HDF5 files: a full disk is an error and no crash, and a file is not read for more than it has."""
+"""HDF5 files: a full disk is an error and no crash, and a file is not read for more than it has.
+
+All files are read through `open_hdf5`, which looks at the heaps of text before the library does (`hdf5_texts`).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,31 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
+from l2g_interp.records.hdf5_texts import CheckedBytes, check_texts
 
 EXPANSION = 1100  # the most that deflate expands: 1032 times, and small chunks have a few bytes of their own
+LARGEST_CHUNK = 64 * 2**20  # bytes, where the whole array has less
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[Any]:
+    """Open an HDF5 file (``h5py.File``) for reading.
+
+    Raises
+    ------
+    OSError, ValueError
+        Not HDF5, or damaged, even if that only shows while it is read.
+    """
+    import h5py
+
+    with Path(path).open("rb") as handle, h5py.File(CheckedBytes(handle), "r") as file:
+        if file.id.get_create_plist().get_sizes() != (8, 8):
+            raise ValueError("has addresses and lengths of other sizes than 8 bytes")
+        yield file
 
 
 @contextmanager
@@ -87,6 +111,23 @@ def member(group: Any, name: str) -> Any:
     return group
 
 
+def names(group: Any, name: str) -> list[str]:
+    """What is in a group of this file. Raises KeyError if there is none, or an array or link in its place."""
+    import h5py
+
+    found = member(group, name)
+    if not isinstance(found, h5py.Group):  # an array would give its rows, however many it claims
+        raise KeyError(f"{name}: is no group")
+    return list(found)
+
+
+def has(group: Any, name: str) -> bool:
+    """Whether a group has a group or array of its own (no link) of this name."""
+    import h5py
+
+    return isinstance(group, h5py.Group) and isinstance(group.get(name, getlink=True), h5py.HardLink)
+
+
 def array(group: Any, name: str, kinds: str, shape: Sequence[int | None] = (None,)) -> Any:
     """A dataset that was looked at before it is read: where it lies, its type, shape and size.
 
@@ -106,7 +147,7 @@ def array(group: Any, name: str, kinds: str, shape: Sequence[int | None] = (None
     """
     import h5py
 
-    data = member(group, name)
+    data: Any = member(group, name)
     if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
         raise KeyError(f"{name}: is no array of this file")
     text = h5py.check_string_dtype(data.dtype) is not None
@@ -116,9 +157,34 @@ def array(group: Any, name: str, kinds: str, shape: Sequence[int | None] = (None
         wanted = " x ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{data.name}: has shape {data.shape} where {wanted} belongs")
     stored, size = data.id.get_storage_size(), prod(data.shape) * data.dtype.itemsize
-    if size > EXPANSION * min(stored, Path(data.file.filename).stat().st_size):
+    if size > EXPANSION * min(stored, data.file.id.get_filesize()):
         raise ValueError(f"{data.name}: claims {size} bytes and the file has {stored} for it")
+    if prod(data.chunks or ()) * data.dtype.itemsize > max(LARGEST_CHUNK, size):
+        raise ValueError(f"{data.name}: is stored in chunks that are larger than itself")
+    if text and h5py.check_string_dtype(data.dtype).length is None:
+        check_texts(data)
     return data
+
+
+def value(group: Any, name: str, otherwise: Any) -> Any:
+    """A single text or number among the attributes; ``otherwise`` if there is none.
+
+    Raises
+    ------
+    ValueError
+        It is not single, or of another type than ``otherwise``.
+    """
+    import h5py
+
+    if name not in group.attrs:
+        return otherwise
+    found = group.attrs.get_id(name)
+    text = h5py.check_string_dtype(found.dtype) is not None
+    if found.shape not in ((), (1,)) or text != isinstance(otherwise, str) or found.dtype.kind not in "iuOS":
+        raise ValueError(f"attribute {name!r}: is not what belongs there")
+    read = group.attrs[name]
+    single = read if isinstance(read, str | bytes) else np.asarray(read).reshape(-1)[0]
+    return single.decode() if isinstance(single, bytes) else type(otherwise)(single)
 
 
 def attribute(group: Any, name: str, kind: type) -> Any:
@@ -131,14 +197,16 @@ def attribute(group: Any, name: str, kind: type) -> Any:
     ValueError
         It is not JSON, or of another kind.
     """
-    text = group.attrs[name]
+    if name not in group.attrs:
+        raise KeyError(f"has no attribute {name!r}")
+    text = value(group, name, "")
     try:
-        value = json.loads(text) if isinstance(text, str) else None
+        content = json.loads(text)
     except RecursionError as error:
         raise ValueError(f"attribute {name!r}: is nested too deeply") from error
-    if not isinstance(value, kind):
+    if not isinstance(content, kind):
         raise ValueError(f"attribute {name!r}: is not what belongs there")
-    return value
+    return content
 
 
 def damaged(path: Path, error: BaseException, what: str, remedy: str) -> InputError:

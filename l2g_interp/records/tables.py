@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,16 +26,23 @@ OfPattern = TypeVar("OfPattern", Match, Effect, Hit)
 DIGITS = 4  # significant ones: more than any of these numbers is good for, and still readable
 
 
-def write_table(path: str | Path, rows: Sequence[Any], row_type: type) -> None:
+def write_table(path: str | Path, rows: Iterable[Any], row_type: type) -> None:
     """Write dataclass rows as TSV with a header, atomically; fractional numbers with `DIGITS` significant digits.
 
     What a spreadsheet would take for a formula gets an apostrophe before it, which `read_table` takes off.
     """
+    with growing_table(path, row_type) as add:
+        add(rows)
+
+
+@contextmanager
+def growing_table(path: str | Path, row_type: type) -> Iterator[Callable[[Iterable[Any]], None]]:
+    """As `write_table`; yields a function that takes rows as they come. The file appears when all are there."""
     names = [f.name for f in fields(row_type)]
     with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([cell(getattr(row, name)) for name in names] for row in rows)
+        yield lambda rows: writer.writerows([cell(getattr(row, name)) for name in names] for row in rows)
 
 
 def cell(value: Any) -> Any:
@@ -67,9 +75,18 @@ def read_table(path: str | Path, row_type: type[Row], made_by: str) -> list[Row]
         with path.open(newline="", encoding="utf-8") as handle:
             rows = csv.DictReader(handle, delimiter="\t")
             given = {n: kind for n, kind in kinds.items() if n not in optional or n in (rows.fieldnames or ())}
-            return [row_type(**{name: kind(row[name]) for name, kind in given.items()}) for row in rows]
+            return [row_type(**{name: kind(row[name]) for name, kind in given.items()}) for row in _whole(rows)]
     except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise InputError(f"{path}: not a table of '{made_by}' ({error}); make it again") from error
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a table of '{made_by}' ({said}); make it again") from error
+
+
+def _whole(rows: csv.DictReader) -> Iterator[dict[str, str]]:
+    """The rows; each must have as many cells as the header."""
+    for row in rows:
+        if None in row or None in row.values():
+            raise ValueError(f"line {rows.line_num} has more or fewer cells than the header")
+        yield row
 
 
 def by_pattern(rows: Iterable[OfPattern]) -> dict[tuple[str, str], list[OfPattern]]:

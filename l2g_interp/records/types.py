@@ -341,13 +341,91 @@ class Unexplained:
 
 
 @dataclass(frozen=True)
+class PairEffect:
+    """What two motifs do together beyond what each does alone: a row of ``pairs.tsv``.
+
+    ``first`` lies upstream of ``second``, ``spacing`` bp between them (``distance``: between their centres), on these
+    strands; motifs as ``dev/pos_patterns.pattern_0``. ``first_effect``, ``second_effect``, ``joint_effect``: mean
+    changes of the prediction of ``target`` in the same backgrounds. ``interaction``: joint less both single ones;
+    ``control``: the same with the columns of one partner shuffled; ``excess``: their paired difference, which is
+    tested. ``low`` and ``high`` are the ends of 95 % bootstrap intervals over the backgrounds; ``p_value``: Wilcoxon's
+    signed-rank test, two-sided; ``q_value``: Benjamini-Hochberg over the table. ``kind``:
+    `l2g_interp.effects.pairs.kind_of`.
+    """
+
+    target: str
+    first: str
+    second: str
+    first_strand: str
+    second_strand: str
+    spacing: int
+    distance: float
+    n_backgrounds: int
+    first_effect: float
+    second_effect: float
+    joint_effect: float
+    interaction: float
+    interaction_low: float
+    interaction_high: float
+    control: float
+    excess: float
+    excess_low: float
+    excess_high: float
+    p_value: float
+    q_value: float
+    kind: str
+    first_name: str = ""
+    second_name: str = ""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is lost when the hits of a motif are replaced by background letters: a row of ``removals.tsv``.
+
+    ``pattern``, ``name``: as of `Hit`, or `ALL_NAMED` or `ALL_HITS` for these at once. ``n_sequences`` of the
+    ``with_hits`` sequences that have such hits were changed, in ``n_hits`` places. ``loss``: mean prediction less that
+    without the hits; ``control``: the same of equally long stretches outside any hit, in ``n_controls`` of the
+    sequences; ``excess``: their paired difference there. ``contribution``: what the contributions in the hits sum to.
+    ``singly``: for all at once, the sum of the losses of each motif alone, in the same sequences. ``share``: of the
+    prediction less that of shuffled sequences, what is lost. ``remade``: of the draws, how many still read as the
+    motif. ``low`` and ``high`` are the ends of 95 % bootstrap intervals over the sequences; NaN where unknown.
+    """
+
+    target: str
+    pattern: str
+    name: str
+    with_hits: int
+    n_sequences: int
+    n_hits: int
+    loss: float
+    loss_low: float
+    loss_high: float
+    n_controls: int
+    control: float
+    excess: float
+    excess_low: float
+    excess_high: float
+    contribution: float
+    singly: float
+    share: float
+    share_low: float
+    share_high: float
+    remade: float
+    needed: str
+
+
+ALL_NAMED, ALL_HITS = "all named hits", "all hits"  # at once, in the column ``pattern`` of a `Removal`
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything that the report shows: the contents of a run folder.
 
     ``patterns`` by target, in TF-MoDISco's order; ``motifs`` the PPM ``(4, width)`` of every matched motif by
     (database, motif id); ``notes`` by target, problems such as too few seqlets;
     ``observed`` the measured values by target, NaN where unknown, in the order of the sequences; ``effects`` and
-    ``hits`` are empty where the run was not validated or its hits were not called.
+    ``hits`` are empty where the run was not validated or its hits were not called, ``pairs`` and ``removals`` where
+    none were planted or removed. ``mutations``: the file of single changes, if there is one.
     """
 
     attributions: Path
@@ -361,6 +439,9 @@ class Run:
     hits: list[Hit] = field(default_factory=list)
     explained: list[Explained] = field(default_factory=list)
     unexplained: list[Unexplained] = field(default_factory=list)
+    pairs: list[PairEffect] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    mutations: Path | None = None
 
 
 def evenly_spaced(n: int, most: int) -> Int[np.ndarray, " _"]:

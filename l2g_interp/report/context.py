@@ -29,7 +29,9 @@ from l2g_interp.records.types import (
     Hit,
     Match,
     Overview,
+    PairEffect,
     Pattern,
+    Removal,
     Run,
     Seqlets,
     Unexplained,
@@ -141,6 +143,14 @@ class Context:
         """Stretches without a motif, strongest first; empty in older runs."""
         mine = [row for row in self.run.unexplained if row.target == target]
         return sorted(mine, key=lambda row: -abs(row.contribution) * (1 - row.in_hits))
+
+    def pairs(self, target: str) -> list[PairEffect]:
+        """What every two motifs do together to a target; empty where they were not planted."""
+        return [row for row in self.run.pairs if row.target == target]
+
+    def removals(self, target: str) -> list[Removal]:
+        """What the target loses without hits; empty where none were removed."""
+        return [row for row in self.run.removals if row.target == target]
 
     @cached_property
     def hits_record(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from l2g_interp.report.aligned import MatchView, Symbols, match_view, pitch
 from l2g_interp.report.context import Context
 from l2g_interp.report.details import Details, details
 from l2g_interp.report.effects import EffectView, effect_view
+from l2g_interp.report.removals import RemovalView, removal_of
 from l2g_interp.report.seqlets import hit_cwms, seqlet_evidence
 
 LOGO_HEIGHT = 48  # pixels
@@ -33,7 +34,7 @@ class Hits:
 
 @dataclass(frozen=True)
 class MotifView:
-    """One row of the table and its details; ``effect`` and ``hits`` are None where they are not known.
+    """One row of the table and its details; ``effect``, ``hits`` and ``removal`` are None where they are not known.
 
     ``ties``: names of other families that came close to naming it.
     """
@@ -52,6 +53,7 @@ class MotifView:
     reverse: Markup
     effect: EffectView | None
     hits: Hits | None
+    removal: RemovalView | None
     best: MatchView | None
     others: list[MatchView]
     details: Details
@@ -75,12 +77,13 @@ class Motifs:
     groups: list[TargetMotifs]
     validated: bool
     with_hits: bool
+    with_removals: bool
 
 
 def motifs(context: Context) -> Motifs:
     """One table per target; a target without patterns keeps its place and explains why."""
     groups = [_target_motifs(context, number, target) for number, target in enumerate(context.targets)]
-    return Motifs(groups, bool(context.run.effects), bool(context.run.hits))
+    return Motifs(groups, bool(context.run.effects), bool(context.run.hits), bool(context.run.removals))
 
 
 def _target_motifs(context: Context, number: int, target: str) -> TargetMotifs:
@@ -115,6 +118,7 @@ def _motif_view(context: Context, pattern: Pattern, symbols: Symbols, more: Deta
         reverse=_logo(reverse_complement(core.cwm), f"Reverse logo of {letters}"),
         effect=effect_view(context, pattern),
         hits=_hits(context, pattern),
+        removal=removal_of(context, pattern),
         best=views[0] if views else None,
         others=views[1:],
         details=more,

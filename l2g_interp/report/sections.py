@@ -10,9 +10,11 @@ from l2g_interp.report.checks import checks
 from l2g_interp.report.context import Context
 from l2g_interp.report.explained import explained
 from l2g_interp.report.families import families
+from l2g_interp.report.interactions import interactions
 from l2g_interp.report.motifs import motifs
 from l2g_interp.report.pairs import pairs
 from l2g_interp.report.provenance import provenance
+from l2g_interp.report.removals import removals
 from l2g_interp.report.summary import summary
 from l2g_interp.report.tracks import tracks
 
@@ -30,7 +32,9 @@ SECTIONS: dict[str, Section] = {
     "families": Section("Motifs by target", families),
     "motifs": Section("Motifs", motifs),
     "explained": Section("What stays unexplained", explained),
+    "removals": Section("What is lost without them", removals),
     "pairs": Section("Motifs that occur together", pairs),
+    "interactions": Section("Motifs planted together", interactions),
     "tracks": Section("Contribution tracks", tracks),
     "checks": Section("Can these numbers be trusted?", checks),
     "provenance": Section("How this was made", provenance),

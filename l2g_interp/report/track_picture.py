@@ -15,6 +15,7 @@ from l2g_interp.drawing.logo import TENTH, letters, value_range
 from l2g_interp.drawing.numbers import format_number, shortened
 from l2g_interp.motifs.naming import family
 from l2g_interp.report.charts import nice_ticks
+from l2g_interp.report.mutation_picture import MutationMap, map_scale_svg, map_svg
 
 PITCH = 4  # pixels per base before zooming, and more where the page is wider
 LETTERS, LANE, ROW, UNDER = 120, 18, 15, 8  # pixels: height of letters, row of boxes, row of numbers, unexplained
@@ -55,13 +56,18 @@ class Stretch:
 
 @dataclass(frozen=True)
 class TrackView:
-    """What a track shows: ``heights`` ``(4, length)`` in the units of the output; ``place`` in the genome, if known."""
+    """What a track shows: ``heights`` ``(4, length)`` in the units of the output; ``place`` in the genome, if known.
+
+    ``changes``: what single changes do, where that is known. ``first``: bases of the sequence before those drawn.
+    """
 
     label: str
     heights: Float[np.ndarray, "4 length"]
     boxes: Sequence[Box] = ()
     stretches: Sequence[Stretch] = ()
     place: Interval | None = None
+    changes: MutationMap | None = None
+    first: int = 0
 
     @property
     def length(self) -> int:
@@ -81,11 +87,12 @@ class Label:
 
 @dataclass(frozen=True)
 class Rows:
-    """Pixels from the top: of the letters and of the rows of numbers below them; ``lanes`` of boxes lie above."""
+    """Pixels from the top: of the letters, the map of changes and the rows of numbers; ``lanes`` of boxes lie above."""
 
     lanes: int
     top: int
     bottom: int
+    changes: int
     positions: int
     genome: int
     height: int
@@ -120,8 +127,10 @@ def strongest(view: TrackView) -> float:
     return float(spans[best].mean() / length)
 
 
-def track_svg(view: TrackView, limits: tuple[float, float]) -> str:
-    """Letters scaled by contribution, boxes above, positions below.
+def track_svg(view: TrackView, limits: tuple[float, float], change_limit: float = 0.0) -> str:
+    """Letters scaled by contribution, boxes above, the map of changes and positions below.
+
+    ``change_limit``: the difference from which on the map's colours are the darkest.
 
     The page may give it any width: the letters stretch, while names and numbers keep their size, because only the inner
     drawing has its own coordinate system.
@@ -130,15 +139,16 @@ def track_svg(view: TrackView, limits: tuple[float, float]) -> str:
     lanes = _lanes(labels)
     rows = _rows(view, lanes)
     boxes = [
-        _box_svg(box, label, view.length, (rows.lanes - 1 - lane) * LANE)
+        _box_svg(box, label, view, (rows.lanes - 1 - lane) * LANE)
         for box, label, lane in zip(view.boxes, labels, lanes, strict=True)
     ]
     look = "track big" if view.length > LONG else "track"
     unexplained = [_stretch_svg(stretch, view.length, rows.bottom) for stretch in view.stretches]
+    changes = map_svg(view.changes, change_limit, rows.changes) if view.changes else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{look}" role="group" aria-label="{escape(view.label)}" '
         f'width="{view.length * PITCH}" height="{rows.height}">{"".join(boxes)}{_letters_svg(view, limits, rows.top)}'
-        f"{''.join(unexplained)}{_positions_svg(view, rows)}</svg>"
+        f"{''.join(unexplained)}{changes}{_positions_svg(view, rows)}</svg>"
     )
 
 
@@ -156,6 +166,8 @@ def scale_svg(view: TrackView, limits: tuple[float, float]) -> str:
     middle = rows.top + LETTERS // 2
     body += f'<text transform="translate(10 {middle}) rotate(-90)" text-anchor="middle">contribution</text>'
     body += f'<text x="{right - 2}" y="{rows.positions}" text-anchor="end">bp</text>'
+    if view.changes:
+        body += map_scale_svg(right, rows.changes)
     if view.place:
         chrom = escape(shortened(view.place.chrom, 7))
         body += f'<text x="{right - 2}" y="{rows.genome}" text-anchor="end">{chrom}</text>'
@@ -173,9 +185,10 @@ def _rows(view: TrackView, lanes: Sequence[int]) -> Rows:
     n = max(lanes, default=-1) + 1
     top = LANE * n + 4
     bottom = top + LETTERS
-    positions = bottom + (UNDER if view.stretches else 0) + ROW - 2
+    changes = bottom + (UNDER if view.stretches else 0)
+    positions = changes + (view.changes.height if view.changes else 0) + ROW - 2
     genome = positions + ROW
-    return Rows(n, top, bottom, positions, genome, (genome if view.place else positions) + 5)
+    return Rows(n, top, bottom, changes, positions, genome, (genome if view.place else positions) + 5)
 
 
 def _letters_svg(view: TrackView, limits: tuple[float, float], top: int) -> str:
@@ -235,11 +248,12 @@ def _box_text(box: Box) -> str:
     return f"{shortened(family(box.name), LONGEST_NAME)}{doubt} {'←' if box.reverse else '→'}"
 
 
-def _box_svg(box: Box, label: Label, length: int, y: int) -> str:
+def _box_svg(box: Box, label: Label, view: TrackView, y: int) -> str:
     """A link to the motif, where the page shows it; the name is never cut by a narrow box."""
-    start, end = max(0, box.start), min(length, box.end)
+    length, start, end = view.length, max(0, box.start), min(view.length, box.end)
     said = f"{'resembles ' if box.tier > 1 else ''}{shortened(box.name)}"
-    title = f"{said}, bases {start + 1} to {end}, {'reverse' if box.reverse else 'forward'} strand"
+    strand = "reverse" if box.reverse else "forward"
+    title = f"{said}, bases {view.first + start + 1} to {view.first + end}, {strand} strand"
     tag, link = ("a", f' href="#{box.anchor}"') if box.anchor else ("g", "")
     look = f"box hue{box.hue}{' weak' if box.tier > 1 else ''}"
     shift = f' dx="{label.shift}"' if label.shift else ""
@@ -265,7 +279,8 @@ def _stretch_svg(stretch: Stretch, length: int, bottom: int) -> str:
 def _positions_svg(view: TrackView, rows: Rows) -> str:
     """Positions in the sequence, counted from 1, and below them those in the genome, if they are known."""
     step = _step(view.length, MOST_POSITIONS)
-    ticks = [(at - 1, str(at)) for at in range(step, view.length + 1, step)]
+    first = view.first + step - view.first % step
+    ticks = [(at - 1 - view.first, str(at)) for at in range(first, view.first + view.length + 1, step)]
     text = _tick_texts(ticks, view.length, rows.positions)
     if view.place is None:
         return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,12 +12,14 @@ import numpy as np
 from markupsafe import Markup
 
 from l2g_core.dna import Interval
-from l2g_interp.drawing.numbers import format_number, shortened
+from l2g_interp.drawing.numbers import fixed, format_number, shortened
 from l2g_interp.motifs.naming import family
 from l2g_interp.records.attributions_file import read_attributions
+from l2g_interp.records.mutations import TargetMutations, read_mutated, read_mutations
 from l2g_interp.records.types import Hit, Unexplained
 from l2g_interp.report.checks import observed_values
 from l2g_interp.report.context import Context, relative_error
+from l2g_interp.report.mutation_picture import MutationMap, common_limit, legend_svg
 from l2g_interp.report.track_picture import (
     Box,
     Stretch,
@@ -44,7 +46,8 @@ class Track:
 
     ``measured`` is NaN where unknown; ``misses``: the completeness error exceeds the bound. ``browser`` is the address
     of its place, empty where unknown. ``elsewhere``: the other targets for which it is drawn, with the HTML id there.
-    ``strongest``: where to look first, as a fraction of the length. ``printed``: also on paper.
+    ``strongest``: where to look first, as a fraction of the length. ``printed``: also on paper. ``agreement``: of
+    single changes with the contributions, in words; empty where unknown.
     """
 
     anchor: str
@@ -62,19 +65,25 @@ class Track:
     elsewhere: list[tuple[str, str]]
     strongest: float
     printed: bool
+    agreement: str
     scale: Markup
     picture: Markup
 
 
 @dataclass(frozen=True)
 class TargetTracks:
-    """``limits``: bottom and top of the common scale; ``n_cut``: tracks with letters that leave it."""
+    """``limits``: bottom and top of the common scale; ``n_cut``: tracks with letters that leave it.
+
+    ``legend``: of the maps of single changes, which ``n_maps`` of the tracks have; empty if none has.
+    """
 
     target: str
     anchor: str
     limits: tuple[float, float]
     n_cut: int
     n_printed: int
+    n_maps: int
+    legend: Markup
     tracks: list[Track]
 
 
@@ -84,6 +93,14 @@ class Marks:
 
     boxes: dict[Key, list[Box]]
     stretches: dict[Key, list[Stretch]]
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What the tracks of a target share: bottom and top of the letters' axis, and where colours are the darkest."""
+
+    letters: tuple[float, float]
+    changes: float
 
 
 def tracks(context: Context) -> list[TargetTracks] | None:
@@ -106,11 +123,14 @@ def _target_tracks(context: Context, number: int, target: str, marks: Marks) -> 
     n_cut = sum(is_cut(view, limits) for view in views.values())
     n_printed = min(len(order), max(PRINTED, len(context.options.sequences)))
     numbers = _numbers(context, target)
+    maps = [view.changes for view in views.values() if view.changes]
+    scales = Scales(limits, common_limit(maps))
     made = [
-        _track(context, target, row, views[row], limits, {k: float(v[row]) for k, v in numbers.items()}, at < n_printed)
+        _track(context, target, row, views[row], scales, {k: float(v[row]) for k, v in numbers.items()}, at < n_printed)
         for at, row in enumerate(order)
     ]
-    return TargetTracks(target, f"tracks-{number}", limits, n_cut, n_printed, made)
+    legend = legend_svg(scales.changes) if maps else Markup("")
+    return TargetTracks(target, f"tracks-{number}", limits, n_cut, n_printed, len(maps), legend, made)
 
 
 def _numbers(context: Context, target: str) -> dict[str, np.ndarray]:
@@ -130,6 +150,7 @@ def _views(context: Context, target: str, marks: Marks) -> dict[int, TrackView]:
     rows = sorted(context.drawn(target))
     part = read_attributions(context.run.attributions, targets=[target], rows=rows)
     values, places = part[target], context.overview.coordinates
+    changes = _changes(context, target, part.ids)
     views = {}
     for i, row in enumerate(rows):
         length = int(part.lengths[i])
@@ -140,8 +161,39 @@ def _views(context: Context, target: str, marks: Marks) -> dict[int, TrackView]:
             marks.boxes.get((target, row), []),
             marks.stretches.get((target, row), []),
             place,
+            changes.get(part.ids[i]),
         )
     return views
+
+
+def _changes(context: Context, target: str, ids: Sequence[str]) -> dict[str, MutationMap]:
+    """By id, what single changes do to some of the sequences, where 'l2g-interp mutate' found that out."""
+    if context.run.mutations is None:
+        return {}
+    mutated, targets = read_mutated(context.run.mutations)
+    wanted = [name for name in ids if name in set(mutated)]
+    if target not in targets or not wanted:
+        return {}
+    known = read_mutations(context.run.mutations, [target], wanted)
+    return {
+        name: MutationMap(
+            known[target].difference[row, :, : known.lengths[row]],
+            known.one_hot[row, :, : known.lengths[row]],
+            agreement_in_words(known[target], row),
+        )
+        for row, name in enumerate(known.ids)
+    }
+
+
+def agreement_in_words(values: TargetMutations, row: int) -> str:
+    """How far single changes and contributions go together along a sequence, in words; empty where unknown."""
+    r, low, high, rank = (
+        float(getattr(values, name)[row]) for name in ("pearson", "pearson_low", "pearson_high", "spearman")
+    )
+    if r != r:
+        return ""
+    interval = f"[{fixed(low, 2)}, {fixed(high, 2)}]"
+    return f"contributions and single changes: r {fixed(r, 2)} {interval}, of ranks {fixed(rank, 2)}"
 
 
 def _track(
@@ -149,7 +201,7 @@ def _track(
     target: str,
     row: int,
     view: TrackView,
-    limits: tuple[float, float],
+    scales: Scales,
     numbers: Mapping[str, float],
     printed: bool,
 ) -> Track:
@@ -170,8 +222,9 @@ def _track(
         elsewhere=_elsewhere(context, target, row),
         strongest=strongest(view),
         printed=printed,
-        scale=Markup(scale_svg(view, limits)),
-        picture=Markup(track_svg(view, limits)),
+        agreement=view.changes.agreement if view.changes else "",
+        scale=Markup(scale_svg(view, scales.letters)),
+        picture=Markup(track_svg(view, scales.letters, scales.changes)),
     )
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2g_core.dna import Interval, read_bed
+from l2g_core.dna import Interval, dropped_record, read_bed
 from l2g_core.errors import InputError
 from l2g_core.intervals import unique_names
+from l2g_core.sequence_files import open_bed
 
 CHROMOSOME = "ACGTTGCAAC" * 60
 
@@ -114,3 +115,12 @@ def test_odd_coordinates_are_refused_by_line(tmp_path: Path, genome: Path, line:
 def test_a_chromosome_may_be_called_like_a_track(tmp_path: Path) -> None:
     (tmp_path / "g.fa").write_text(">track1\nACGT\n")
     assert read_bed(write(tmp_path, "track name=x", "track1 0 4"), tmp_path / "g.fa").sequences == ["ACGT"]
+
+
+def test_what_was_dropped_is_on_record(tmp_path: Path, genome: Path) -> None:
+    path = write(tmp_path, "chr1 0 50", "chr9 0 50", "chr2 90 120")
+    told = ("line 2: no chromosome 'chr9'", "line 3: chr2:90-120 reaches beyond the chromosome (0-100)")
+    for data in (read_bed(path, genome), open_bed(path, genome)):
+        assert data.dropped == told
+        assert dropped_record(data.dropped) == {"dropped_intervals": {"n": 2, "first": list(told)}}
+    assert dropped_record(()) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -21,7 +22,7 @@ from click.testing import CliRunner
 
 from l2g_core.console import Program, resume_option
 from l2g_core.errors import InputError
-from l2g_core.faults import check_readable, fault_of
+from l2g_core.faults import Stopped, check_readable, fault_of, signals_kept, stopping_in_order
 from l2g_core.runs.files import atomic_write, from_cell, no_formula, write_json, write_tsv
 from l2g_core.runs.lock import lock
 
@@ -85,13 +86,22 @@ def test_what_does_not_fit_leaves_the_old_file_and_names_it(tmp_path: Path, size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.tsv"]
 
 
+def test_what_a_killed_write_left_goes_with_the_next(tmp_path: Path) -> None:
+    for left in (tmp_path / "w.unfinished" / ".tmp1", tmp_path / "v.unfinished"):
+        left.parent.mkdir(exist_ok=True)
+        left.write_text("half")
+    for name in "wv":
+        write_json(tmp_path / name, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v", "w"]
+
+
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
 
     def write() -> None:
         with atomic_write(folder / "x"):
-            folder.rmdir()
+            shutil.rmtree(folder)
 
     with pytest.raises(OSError, match="No such file") as said:
         write()
@@ -142,6 +152,16 @@ def test_an_interrupted_command_names_resume_where_it_has_it() -> None:
         130,
     )
     assert outcome(KeyboardInterrupt(), "short") == ("Error: interrupted", 130)
+    assert outcome(Stopped(signal.SIGTERM), "short") == ("Error: stopped by SIGTERM", 143)
+
+
+def test_a_library_does_not_take_our_signals_over() -> None:
+    with stopping_in_order():
+        with signals_kept():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with pytest.raises(Stopped, match="SIGTERM"):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_what_cannot_be_read_is_not_called_damaged(tmp_path: Path) -> None:

@@ -68,6 +68,9 @@ SMALL = {
     "l2g-interp attribute": "--references 5",
     "l2g-interp validate": "--backgrounds 10 --copies 1",
     "l2g-interp plant": "--backgrounds 10 --copies 1",
+    "l2g-interp pairs": "--backgrounds 10 --most 2",
+    "l2g-interp remove": "--draws 1",
+    "l2g-interp variants": "--random 5 --strongest 3",
 }
 ELSEWHERE = {  # needs the published weights: executed by the test of that file
     "l2g import-deepstarr": ROOT / "tests/core/model/test_deepstarr.py",
@@ -155,7 +158,7 @@ def test_every_command_is_one_that_the_programs_take(page: Path) -> None:
 def test_every_option_in_the_text_exists() -> None:
     known = {flag for program in PROGRAMS.values() for c in (program, *program.commands.values()) for p in c.params
              for flag in (*p.opts, *p.secondary_opts)}  # fmt: skip
-    known |= {"--help", "--strict", "--dist"}  # of click, mkdocs and pytest
+    known |= {"--help", "--strict", "--dist", "--whole", "--hypothesis-profile"}  # of click, mkdocs and pytest
     for page in PAGES:
         if page.name not in ("benchmarks.md", "results.md"):  # they speak of scripts, which a test below asks
             text = re.sub(r"^(?:python|python3|pip|git) .*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -330,6 +333,12 @@ def write_inputs(folder: Path, n: int, n_enhancers: int) -> None:
     (folder / "genome.fa").write_text(">chr2L\n" + "".join(new) + "\n")
     peaks = [f"chr2L\t{start}\t{start + LENGTH}\n" for start in range(0, LENGTH * n_enhancers, LENGTH)]
     (folder / "peaks.bed").write_text("".join(peaks))
+    changes = [(i, 20 + i % 80, new[i][19 + i % 80]) for i in range(min(n_enhancers, 40))]
+    table = [f"x{i}\t{at}\t{base}\t{'C' if base == 'A' else 'A'}\n" for i, at, base in changes]
+    (folder / "changes.tsv").write_text("id\tposition\tref\talt\n" + "".join(table))
+    snps = [f"chr2L\t{LENGTH * i + at}\t.\t{base}\t{'C' if base == 'A' else 'A'}\t.\t.\t.\n" for i, at, base in changes]
+    head = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    (folder / "snps.vcf").write_text(head + "".join(snps))
     matrix = "".join(" ".join("0.85" if b == base else "0.05" for b in "ACGT") + "\n" for base in "TATCGATA")
     head = "MEME version 4\n\nALPHABET= ACGT\n\nMOTIF mine DRE\nletter-probability matrix: alength= 4 w= 8\n"
     (folder / "mymotifs.meme").write_text(head + matrix)
@@ -383,6 +392,9 @@ FROM_README = {  # what a guide takes for granted: folders that the README's com
     "compare": ("model", "results"),
     "export": ("model", "results"),
     "outputs": ("model",),
+    "mutations": ("model", "results"),
+    "variants": ("model", "results"),
+    "what_if": ("model", "results"),
     "index": ("model",),
 }
 

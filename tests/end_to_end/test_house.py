@@ -48,6 +48,7 @@ PLANTED = [  # contract, where a forbidden import is planted, what is imported
     ("dinuc_shuf has one adapter", "l2g_interp/effects/backgrounds.py", "dinuc_shuf"),
     ("pyjaspar has one adapter", "motif_db/database.py", "pyjaspar"),
     ("pyfaidx has one adapter", "l2g_core/datasets/fasta.py", "pyfaidx"),
+    ("pysam has one adapter", "l2g_interp/variants/table.py", "pysam"),
     ("filelock has one adapter", "l2g_core/tune/trial.py", "filelock"),
     ("huggingface_hub has one adapter", "l2g_core/model/l2g.py", "huggingface_hub"),
 ]

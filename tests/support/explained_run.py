@@ -9,7 +9,18 @@ from planted_run import planted_run
 
 from l2g_core import dna
 from l2g_interp.records.attributions_file import read_attributions
-from l2g_interp.records.types import Attributions, Effect, Explained, Hit, Run, Unexplained
+from l2g_interp.records.types import (
+    ALL_NAMED,
+    Attributions,
+    Effect,
+    Explained,
+    Hit,
+    PairEffect,
+    Pattern,
+    Removal,
+    Run,
+    Unexplained,
+)
 
 DATABASE = "jaspar-insects"
 KNOWN = "jaspar-insects/MA0247.2"
@@ -34,7 +45,45 @@ def explained_run(folder: Path, n: int = 60, length: int = 150) -> Run:
         explained=[_explained(attributions, target, row) for target in ("dev", "hk") for row in range(n)],
         unexplained=[_unexplained(attributions, target, i) for target in ("dev", "hk") for i in range(20)],
         provenance=run.provenance | {"steps": {"hits": {"missing_named_wrong": WRONG}}},
+        pairs=pair_effects(run.patterns),
+        removals=[row for target, found in run.patterns.items() for row in _removals(target, found)],
     )
+
+
+def pair_effects(patterns: dict[str, list[Pattern]]) -> list[PairEffect]:
+    """Every two of the first two patterns of dev: synergistic 10 bp apart on one strand, else additive."""
+    first, second = (f"dev/{p.name}" for p in patterns["dev"][:2])
+    return [
+        _pair(
+            one, two, strands, spacing, 3.0 if (one, two, *strands, spacing) == (first, second, "+", "+", 10) else 0.0
+        )
+        for one, two in ((first, first), (first, second), (second, second))
+        for strands in (("+", "+"), ("+", "-"), ("-", "+"), ("-", "-"))[: 3 if one == two else 4]
+        for spacing in (0, 10, 40)
+    ]
+
+
+def _pair(one: str, two: str, strands: tuple[str, str], spacing: int, excess: float) -> PairEffect:
+    ends = excess, excess - 0.2, excess + 0.2
+    p_value, kind = (1e-6, "synergistic") if excess else (0.5, "additive")
+    return PairEffect(
+        "dev", one, two, *strands, spacing, spacing + 8.0, 20, 2.0, 1.0, 3.0 + excess, *ends, 0.0, *ends, p_value,
+        p_value, kind,
+    )  # fmt: skip
+
+
+def _removals(target: str, patterns: list[Pattern]) -> list[Removal]:
+    """The last pattern of dev, a repressor, is not shown to be needed; together the motifs lose three times as much."""
+    nan = float("nan")
+    rows = [
+        Removal(
+            target, p.name, "", 40, 40, 44, loss, loss - 0.1, loss + 0.1, 39, 0.0, loss, loss - 0.1, loss + 0.1, loss,
+            nan, 0.3, 0.2, 0.4, 0.0, "yes" if loss > 0.1 else "not shown",
+        )
+        for p, loss in zip(patterns, (1.0, 1.5, 0.05), strict=False)
+    ]  # fmt: skip
+    joint = (7.5, 7.0, 8.0, 4, nan, nan, nan, nan, 8.0, 2.5, 0.93, 0.9, 0.96, 0.1, "")
+    return [*rows, Removal(target, ALL_NAMED, "", 58, 58, 120, *joint)]
 
 
 def _known(attributions: Attributions, target: str, row: int) -> Hit:

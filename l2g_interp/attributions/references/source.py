@@ -10,6 +10,7 @@ from jaxtyping import Float32, Int8
 
 from l2g_core.errors import InputError
 from l2g_interp.attributions.references.shuffles import dinucleotide_shuffles, expected_composition
+from l2g_interp.records.growing_file import StoredRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,18 +50,18 @@ class References:
             noted["control_variate"] = True
         return noted
 
-    def of(self, one_hot: Int8[np.ndarray, "n 4 length"], rows: slice) -> np.ndarray:
-        """``(rows, references, 4, length)``."""
+    def of(self, one_hot: Int8[np.ndarray, "m 4 length"], rows: slice) -> np.ndarray:
+        """Of the sequences of some rows, ``(rows, references, 4, length)``."""
         if self.given is None:
-            return dinucleotide_shuffles(one_hot[rows], self.n, self.seed)
+            return dinucleotide_shuffles(one_hot, self.n, self.seed)
         given = self.given[rows]
         return np.asarray(given if isinstance(given, np.ndarray) else given.cpu())
 
-    def expected(self, one_hot: Int8[np.ndarray, "n 4 length"], rows: slice) -> Float32[np.ndarray, "m 4 length"]:
-        """The composition of all shuffles of these rows, for the control variate."""
-        return expected_composition(one_hot[rows], self.seed)
+    def expected(self, one_hot: Int8[np.ndarray, "m 4 length"]) -> Float32[np.ndarray, "m 4 length"]:
+        """The composition of all shuffles of these sequences, for the control variate."""
+        return expected_composition(one_hot, self.seed)
 
-    def check(self, one_hot: Int8[np.ndarray, "n 4 length"], method: str) -> None:
+    def check(self, one_hot: Int8[np.ndarray, "n 4 length"] | StoredRows, method: str) -> None:
         """Refuse a given array whose shape does not fit the sequences, and settings that do not go together."""
         given = self.given
         if given is not None and (
@@ -70,7 +71,7 @@ class References:
                 f"references of shape {tuple(given.shape)} do not fit sequences of shape {one_hot.shape}; "
                 "give (n, references, 4, length)"
             )
-        if given is not None:
+        if given is not None and not isinstance(one_hot, StoredRows):
             for i, (sequence, of_it) in enumerate(zip(one_hot, given, strict=True)):
                 lost = np.asarray(of_it.any(0).any(0)) & ~sequence.any(0)
                 if lost.any():

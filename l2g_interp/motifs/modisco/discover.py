@@ -24,6 +24,7 @@ import numpy as np
 from l2g_core.console import waiting
 from l2g_core.errors import InputError
 from l2g_core.runs.files import atomic_write
+from l2g_core.runs.scratch import scratch_folder
 from l2g_interp.motifs.modisco.file import MIN_SEQLETS, Discovery, note_of, read_discovery, read_patterns
 from l2g_interp.motifs.modisco.gaps import drop_gapped
 from l2g_interp.motifs.modisco.run import canonical_order, run_worker
@@ -114,6 +115,7 @@ def discover_motifs(
     options: ModiscoOptions | Sequence[ModiscoOptions] | None = None,
     min_seqlets: int | None = None,
     output_dir: str | Path | None = None,
+    keep: bool = False,
     progress: bool = False,
 ) -> Discovery:
     """Find the motifs that recur in the contributions to each target, positive and negative (paper, appendix A.8).
@@ -133,6 +135,8 @@ def discover_motifs(
         Drop patterns with fewer seqlets from the result (30, or 20 with the sensitive settings). The file keeps them.
     output_dir
         Folder for ``motifs.<target>.h5``; without it no file is kept.
+    keep
+        Read the files of targets that are there already, and find the motifs of the others: the same work goes on.
     progress
         Show a spinner with the elapsed time; in a log file, a line a minute.
 
@@ -155,14 +159,18 @@ def discover_motifs(
     least = least_seqlets(to_try) if min_seqlets is None else min_seqlets
     patterns: dict[str, list[Pattern]] = {}
     notes: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="l2g-modisco-") as scratch:
-        folder = Path(output_dir) if output_dir is not None else Path(scratch)
-        _make_writable(folder)
+    if output_dir is not None:
+        _make_writable(Path(output_dir))
+    with scratch_folder(".modisco-", output_dir) as scratch:
+        folder = scratch if output_dir is None else Path(output_dir)
         for target in targets or _targets(attributions):
-            part = _one_target(attributions, target)
             path = folder / motifs_file(target)
-            with waiting(f"TF-MoDISco: {target}", progress):
-                _discover_best(part, target, to_try, path, Path(scratch), least)
+            if keep and path.exists():
+                log.info("%s: found earlier, left as it is", target)
+            else:
+                part = _one_target(attributions, target)
+                with waiting(f"TF-MoDISco: {target}", progress):
+                    _discover_best(part, target, to_try, path, scratch, least)
             patterns[target] = read_patterns(path, target, least)
             if note := note_of(path, len(patterns[target]), least):
                 notes[target] = note

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ import numpy as np
 from jaxtyping import Bool, Int8
 
 from l2g_core.errors import InputError
+from l2g_core.faults import check_readable
 from l2g_interp.motifs.modisco.gaps import MEANS, count_gaps, lie_on_bases
 from l2g_interp.records.attributions_file import UNREADABLE
-from l2g_interp.records.hdf5 import array, damaged, member
+from l2g_interp.records.hdf5 import array, attribute, damaged, has, member, names, open_hdf5, value
 from l2g_interp.records.types import Pattern, Seqlets
 
 log = logging.getLogger(__name__)
@@ -67,12 +67,12 @@ def read_patterns(
         found = [
             (member(file, f"{group}/{name}"), f"{group}.{name}", sign)
             for group, sign in GROUPS.items()
-            if group in file
-            for name in sorted(member(file, group), key=_number)
+            if has(file, group)
+            for name in sorted(names(file, group), key=_number)
         ]
         read = [_pattern(group, target, name, sign) for group, name, sign in found]
         if one_hot is not None:
-            window = int(file.attrs.get("window_size", one_hot.shape[2]))
+            window = value(file, "window_size", one_hot.shape[2])
             read = _placed(read, [group for group, _, _ in found], one_hot, window, str(path))
     return [pattern for pattern in read if pattern.n_seqlets >= min_seqlets]
 
@@ -109,20 +109,20 @@ def target_of(path: Path) -> str:
     """The target of a file: as it says (ours do), or as it is called (``motifs.dev.h5``, ``dev.h5``)."""
     with _open(path) as file:
         name = path.name.removeprefix("motifs.").removesuffix(".h5").removesuffix(".hdf5")
-        return str(file.attrs.get("target", unquote(name)))
+        return value(file, "target", unquote(name))
 
 
 def options_of(path: Path) -> dict:
     """The settings that made a file of ours; empty for one of the tool's own."""
     with _open(path) as file:
-        return json.loads(file.attrs.get("options", "{}"))
+        return attribute(file, "options", dict) if "options" in file.attrs else {}
 
 
 def note_of(path: Path, n_patterns: int, min_seqlets: int) -> str:
     """A note for the reader on a file from which ``n_patterns`` were read; empty if there is nothing to say."""
     with _open(path) as file:
-        note = str(file.attrs.get("note", ""))
-        found = sum(len(file[group]) for group in GROUPS if group in file)
+        note = value(file, "note", "")
+        found = sum(len(names(file, group)) for group in GROUPS if has(file, group))
     if n_patterns or note:
         return note
     if found:
@@ -198,13 +198,12 @@ def _kept(
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[Any]:
-    import h5py
-
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; make it with 'l2g-interp motifs'")
+    check_readable(path)
     try:
-        with h5py.File(path) as file:
-            if "window_size" not in file.attrs and not GROUPS.keys() & file.keys():
+        with open_hdf5(path) as file:
+            if "window_size" not in file.attrs and not any(has(file, group) for group in GROUPS):
                 raise KeyError("no patterns and no window_size")
             yield file
     except InputError:

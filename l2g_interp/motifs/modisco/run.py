@@ -1,19 +1,17 @@
-"""Running TF-MoDISco's worker: its input, the order of it, and what to do when it dies or we are interrupted."""
+"""Running TF-MoDISco's worker: its input, the order of it, and what to do when it dies."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from l2g_core.errors import InputError
+from l2g_core.runs.child import run_process
+from l2g_core.runs.scratch import scratch_folder
 from l2g_interp.records.types import Attributions
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -36,8 +34,7 @@ def run_worker(attributions: Attributions, target: str, options: dict, order: np
     RuntimeError
         The process died.
     """
-    with tempfile.TemporaryDirectory(prefix="l2g-modisco-") as scratch:
-        folder = Path(scratch)
+    with scratch_folder(".modisco-", output.parent) as folder:
         one_hot, hypothetical = without_gaps(attributions.one_hot[order], attributions[target].hypothetical[order])
         np.save(folder / "one_hot.npy", np.ascontiguousarray(one_hot.transpose(0, 2, 1)))
         np.save(folder / "hypothetical.npy", np.ascontiguousarray(hypothetical.transpose(0, 2, 1)))
@@ -69,22 +66,3 @@ def without_gaps(one_hot: np.ndarray, hypothetical: np.ndarray) -> tuple[np.ndar
     noise = rng.normal(0, 1e-6 * np.abs(hypothetical).max(), (int(silent.sum()), 4))
     hypothetical.transpose(0, 2, 1)[silent] = noise
     return one_hot, hypothetical
-
-
-def run_process(command: list[str]) -> tuple[int, str]:
-    """Run a command in its own process group, and kill the whole group if we are interrupted."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            _, messages = process.communicate()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return process.returncode, messages

@@ -17,7 +17,7 @@ from l2g_core.model.backbones import load_backbone
 from l2g_core.model.checkpoint import load
 from l2g_core.model.config import L2GConfig
 from l2g_core.model.embedders import EMBEDDERS, embedder_class
-from l2g_core.model.l2g import L2G, pad_to, reverse_complement, sequence_lengths
+from l2g_core.model.l2g import L2G, pad_to, reverse_complement, sequence_lengths, without_transformer
 
 SMALL = L2GConfig(
     ("dev", "hk"), 120, embedder_width=8, target_tokens=20, backbone="minilm", backbone_layers=1, dropout=0.0
@@ -215,3 +215,34 @@ def test_the_norm_of_the_tokens_starts_from_the_language_model() -> None:
     model, backbone = L2G(SMALL), load_backbone("minilm", layers=1)
     assert backbone.embedding_norm is not None
     torch.testing.assert_close(model.norm.weight, backbone.embedding_norm.weight)
+
+
+def test_without_a_transformer_no_weights_of_the_language_model_are_needed(tmp_path: Path) -> None:
+    language_model = {
+        "model_type": "bert", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 8, "vocab_size": 50, "max_position_embeddings": 20,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(language_model))
+    sizes = {"embedder": "deepsea", "embedder_width": 8, "target_tokens": 15, "backbone": str(tmp_path)}
+    with pytest.raises(InputError, match="nothing to load"):
+        L2G(L2GConfig(("dev",), 60, **sizes))
+    model = L2G(L2GConfig(("dev",), 60, backbone_training="none", **sizes))
+    assert model.width == 32
+    assert bool((model.norm.weight == 1).all())
+    model.save_pretrained(tmp_path / "checkpoint")
+    (tmp_path / "config.json").unlink()
+    again = load(tmp_path / "checkpoint")
+    x = torch.zeros(1, 4, 60)
+    assert torch.equal(again(x), model.eval()(x))
+
+
+def test_what_stage_2_trains_starts_from_the_norm_of_the_language_model() -> None:
+    config = L2GConfig(("dev",), 60, embedder="deepsea", embedder_width=8, target_tokens=15, backbone="minilm")
+    assert torch.equal(without_transformer(config).norm.weight, L2G(config).norm.weight)
+
+
+@pytest.mark.slow
+def test_a_large_language_model_that_is_not_there_leaves_a_checkpoint_that_opens(tmp_path: Path) -> None:
+    config = L2GConfig(("dev",), 60, embedder="deepsea", backbone="roberta-large", backbone_training="none")
+    L2G(config).save_pretrained(tmp_path)
+    assert load(tmp_path).width == 1024

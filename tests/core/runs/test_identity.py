@@ -111,12 +111,42 @@ def test_overwrite_starts_unfinished_work_again(output: Path) -> None:
     with claim(output, OTHER, [output], partial=[partial], overwrite=True) as claimed:
         assert not claimed.resumed
         assert not partial.exists()
+        output.write_text("done")
 
 
 def test_work_that_cannot_be_resumed_leaves_nothing_to_refuse(output: Path) -> None:
     with pytest.raises(KeyboardInterrupt), claim(output, ONE, [output]):
         raise KeyboardInterrupt
     assert not (output.parent / PLACE).exists()
+    assert work(output, OTHER)
+
+
+def test_work_that_cannot_be_resumed_starts_again_over_what_it_left(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.tsv", tmp_path / "second.tsv"
+    with suppress(KeyboardInterrupt), claim(first, ONE, [first, second]):
+        first.write_text("done")
+        raise KeyboardInterrupt
+    with pytest.raises(InputError, match=r"seed \(0 then, 1 now\)"), claim(first, OTHER, [first, second]):
+        pass
+    assert first.read_text() == "done"
+    with claim(first, ONE, [first, second]) as claimed:
+        assert not claimed.finished
+        second.write_text("done")
+    with claim(first, ONE, [first, second]) as claimed:
+        assert claimed.finished
+
+
+def test_a_replacement_that_did_not_begin_leaves_the_old_work_known(output: Path) -> None:
+    """Asked to replace a result by another, it fails before it writes: the result is still the finished one."""
+    work(output, ONE)
+    with pytest.raises(KeyboardInterrupt), claim(output, OTHER, [output], overwrite=True):
+        raise KeyboardInterrupt
+    assert not work(output, ONE)
+    with suppress(KeyboardInterrupt), claim(output, OTHER, [output], overwrite=True):
+        output.write_text("half")
+        raise KeyboardInterrupt
+    with pytest.raises(InputError, match=r"seed \(1 then, 0 now\)"):
+        work(output, ONE)
     assert work(output, OTHER)
 
 

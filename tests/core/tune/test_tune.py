@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from processes import MARK, gone, processes
 
 from l2g_core.experiments.resolve import Experiment, resolve
 from l2g_core.experiments.stages import train
@@ -42,7 +43,6 @@ epochs = 2
 batch_size = 32
 warmup_epochs = 1.0
 """
-MARK = "L2G_TEST_TUNE"
 
 
 @pytest.fixture
@@ -62,26 +62,6 @@ def l2g(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
         [sys.executable, "-c", "from l2g_core.cli import main; main()", *map(str, arguments)],
         env=os.environ | environment, capture_output=True, text=True,
     )  # fmt: skip
-
-
-def processes(mark: str) -> list[str]:
-    """Command lines of the processes that were started, by whatever detours, with this mark in their environment."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"{MARK}={mark}".encode() in (place / "environ").read_bytes():
-                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
-    return found
-
-
-def gone(mark: str) -> bool:
-    """Whether all of them end within a minute."""
-    deadline = time.monotonic() + 60
-    while processes(mark) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return not processes(mark)
 
 
 def table(folder: Path) -> list[dict[str, str]]:

@@ -2,11 +2,8 @@ import base64
 import dataclasses
 import hashlib
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -366,50 +363,6 @@ def test_of_two_distributions_in_one_place_the_last_one_counts(last, tmp_path, m
     assert modisco_worker.complete_distribution(versions[last], versions) is None
 
 
-def test_a_process_that_dies_says_so(tmp_path):
-    code, messages = modisco_run.run_process([sys.executable, "-P", str(modisco_run.WORKER), str(tmp_path), "out.h5"])
-    assert code == 1
-    assert "options.json" in messages
-    code, _ = modisco_run.run_process([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
-    assert code == -9
-
-
-def test_an_interrupt_takes_the_process_and_its_children_down(tmp_path):
-    """Ctrl-C in a run: no TF-MoDISco, nor any process that it forked, goes on by itself."""
-    pid_file = tmp_path / "pid"
-    child = f"import os, time; os.fork(); open({str(pid_file)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
-    script = (  # a shell's background jobs ignore Ctrl-C, and hand that down
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"from l2g_interp.motifs.modisco.run import run_process; run_process([sys.executable, '-c', {child!r}])"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, env=environment)
-    pids = wait_for(lambda: pids_in(pid_file) if len(pids_in(pid_file)) == 2 else None)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) != 0
-    assert wait_for(lambda: not any(alive(pid) for pid in pids))
-
-
-def pids_in(path: Path) -> list[int]:
-    return [int(line) for line in path.read_text().split()] if path.exists() else []
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except OSError:
-        return False
-
-
-def wait_for(condition, seconds: float = 20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    pytest.fail("timed out")
-
-
 @pytest.mark.slow
 def test_the_tools_own_commands_accept_the_file(discovery, folder, tmp_path):
     path = folder / "motifs.dev.h5"
@@ -441,3 +394,17 @@ def test_of_two_settings_those_that_find_more_patterns_are_taken(tmp_path: Path)
         assert [(p.name, p.n_seqlets) for p in taken[target]] == [(p.name, p.n_seqlets) for p in best]
         window = options_of(tmp_path / modisco.motifs_file(target))["sliding_window_size"]
         assert window == to_try[counts.index(max(counts))].sliding_window_size
+
+
+@pytest.mark.slow
+def test_targets_that_were_found_earlier_are_kept(tmp_path: Path) -> None:
+    made = planted_attributions(30, 80)
+    options = modisco.ModiscoOptions()
+    first = modisco.discover_motifs(made, options=options, output_dir=tmp_path)
+    dev, hk = (tmp_path / modisco.motifs_file(target) for target in ("dev", "hk"))
+    stamp = dev.stat().st_mtime_ns
+    hk.unlink()
+    again = modisco.discover_motifs(made, options=options, output_dir=tmp_path, keep=True)
+    assert dev.stat().st_mtime_ns == stamp
+    assert hk.exists()
+    assert again.notes == first.notes

@@ -13,6 +13,7 @@ from evidence_run import N, evidence_run, interp, sequences, write_motifs
 from planted import planted
 
 from l2g_interp import attribute, read_run
+from l2g_interp.attributions import attribute as engine
 from l2g_interp.effects.backgrounds import draw_backgrounds, draw_rows
 from l2g_interp.pipeline import attribute as stage
 from l2g_interp.records.attributions_file import append_attributions, read_attributions, read_controls
@@ -65,12 +66,13 @@ def test_the_sequences_do_not_depend_on_the_controls(fasta: Path, tmp_path: Path
 def test_an_interruption_among_the_controls_loses_nothing(
     fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "MOST_PARTS", 1)  # 8 sequences a part
     whole = explain(fasta, tmp_path / "whole.h5", "--controls", 20)
     plain = stage.attribute_in_parts
 
     def stops(*given, **more):
         for number, part in enumerate(plain(*given, **more)):
-            if number == 5:  # 8 sequences a part: N sequences, then the second part of the controls
+            if number == 5:  # N sequences, then the second part of the controls
                 raise KeyboardInterrupt
             yield part
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -184,3 +186,36 @@ def test_the_file_is_read_by_others(path: Path) -> None:
     with h5py.File(path) as file:
         assert json.loads(str(file.attrs["targets"])) == ["dev", "hk"]
         assert np.asarray(file["targets/dev/hypothetical"]).shape == (N, 4, LENGTH)
+
+
+HEAPS = {  # bytes of an object's header, at which HDF5 itself goes round in circles
+    "a free one of no length": struct.pack("<H6xQ", 0, 0),
+    "one whose length wraps around": struct.pack("<H6xQ", 1, 2**64 - 16),
+}
+
+
+@pytest.mark.parametrize("header", HEAPS.values(), ids=HEAPS)
+@pytest.mark.parametrize("read", [read_attributions, read_overview])
+def test_a_damaged_heap_of_text_is_refused_and_no_endless_loop(path: Path, header: bytes, read: Any) -> None:
+    content = path.read_bytes()
+    places = [found.start() for found in re.finditer(b"GCOL\x01", content)]
+    assert places
+    for place in places:
+        path.write_bytes(content[: place + 16] + header + content[place + 16 + len(header) :])
+        with pytest.raises(InputError, match=r"a\.h5: .*a heap of text at byte"):
+            read(path)
+
+
+def test_texts_that_lie_at_one_place_are_refused_unread(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["ids"]
+        ids = file.create_dataset("ids", (N,), h5py.string_dtype(), chunks=(N,))
+        ids[0] = "x" * 100_000
+        chunk = ids.id.get_chunk_info(0)
+    content = bytearray(path.read_bytes())
+    first = content[chunk.byte_offset : chunk.byte_offset + 16]
+    content[chunk.byte_offset : chunk.byte_offset + chunk.size] = first * N
+    path.write_bytes(content)
+    assert len(content) < N * 100_000
+    with pytest.raises(InputError, match="claims more than"):
+        read_attributions(path)
