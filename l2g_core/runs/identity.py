@@ -97,7 +97,8 @@ class Claim:
     resumed
         Continue from the partial files that exist.
     files
-        What the work leaves; work that learns of further files on the way appends them.
+        What the work leaves; work that learns on the way of further files, or of some that there will not be, appends
+        or removes them.
     """
 
     finished: bool = False

@@ -93,7 +93,10 @@ def search(
             layers, trajectory = _operators(embedder, task, config, options, device, state, identity, shown)
         found = _result(embedder, scores, layers, trajectory, task, data, identity)
         _warn_if_undecided(found)
-        draw_trajectory(found, picture)
+        if trajectory:
+            draw_trajectory(found, picture)
+        else:  # nothing was searched
+            claimed.files.remove(picture)
         write_json(result, found)
         for path in partial:
             path.unlink(missing_ok=True)
