@@ -48,9 +48,9 @@ def texts(chrome, selector: str) -> list[str]:
 
 
 @contextmanager
-def opened(chrome, page: Path):
-    """The page at desktop width; afterwards: no complaint in the console, no request over the network."""
-    resize(chrome, 1280)
+def opened(chrome, page: Path, width: int = 1280):
+    """The page at this width; afterwards: no complaint in the console, no request over the network."""
+    resize(chrome, width)
     chrome.get_log("browser")
     chrome.get_log("performance")
     chrome.get(page.as_uri())
@@ -90,3 +90,19 @@ def pages(chrome) -> int:
     pdf = base64.b64decode(chrome.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
     assert pdf.startswith(b"%PDF")
     return pdf.count(b"/Type /Page\n")
+
+
+def accessible(chrome) -> None:
+    """An accessibility checker finds nothing on the page that is open."""
+    from selenium_axe_python import Axe
+
+    axe = Axe(chrome)
+    axe.inject()
+    found = axe.run()
+    assert found["passes"]
+    assert found["violations"] == [], axe.report(found["violations"])
+
+
+def fits(chrome) -> bool:
+    """Whether nothing of the page is wider than the window."""
+    return chrome.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from browser import BROWSER, DRIVER, chrome, resize  # noqa: F401
+from browser import BROWSER, DRIVER, accessible, chrome, fits, opened  # noqa: F401
 from counting_model import ACTIVATOR, REPRESSOR, build
 from evidence_run import evidence_run, interp, sequences
 
@@ -294,17 +293,6 @@ def test_a_new_sequence_is_explained_with_the_motifs_of_a_run(run, tmp_path):
 @pytest.mark.skipif(BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_in_a_browser(page, chrome, width):  # noqa: F811
-    from selenium_axe_python import Axe
-
-    resize(chrome, width)
-    chrome.get(page.as_uri())
-    fits = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    assert chrome.execute_script(fits)
-    axe = Axe(chrome)
-    axe.inject()
-    found = axe.run()
-    assert found["violations"] == [], axe.report(found["violations"])
-    log = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in log if m["method"] == "Network.requestWillBeSent"]
-    assert asked
-    assert not [url for url in asked if url.startswith(("http", "//"))]
+    with opened(chrome, page, width):
+        assert fits(chrome)
+        accessible(chrome)

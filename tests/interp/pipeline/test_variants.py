@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 import pytest
+from browser import BROWSER, DRIVER, accessible, chrome, fits, opened, pages  # noqa: F401
 from counting_model import ACTIVATOR
 from evidence_run import evidence_run, interp
 from page_reader import HOSTILE, Page
@@ -162,27 +163,44 @@ def test_names_of_targets_become_ids_of_fields() -> None:
     assert safe_ids(["dev", "dev-hk", "dev_hk", "H3K4 (me)"]) == ["dev", "dev_hk_1", "dev_hk_2", "H3K4__me_"]
 
 
-@pytest.mark.slow
-def test_motifs_of_a_run_are_named_in_table_page_and_vcf(tmp_path: Path) -> None:
-    run = evidence_run(tmp_path)
-    variants = [v for v, _ in broken_sites(0)][::6]
-    given = write_table(tmp_path / "v.tsv", variants)
+@pytest.fixture(scope="module")
+def of_a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command wrote about sites of a run's motifs; the run lies beside it."""
+    folder = tmp_path_factory.mktemp("run")
+    run = evidence_run(folder)
+    given = write_table(folder / "v.tsv", [v for v, _ in broken_sites(0)][::6])
     done = interp(
         "variants", *MODEL, "--variants", given, "--fasta", run / "x.fa", "--length", 90, "--random", 10, "--run", run,
-        "--strongest", 12, "--output", tmp_path / "out",
+        "--strongest", 12, "--output", folder / "out",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    rows = read_table(tmp_path / "out" / "variants.tsv", VariantEffect, "x")
+    return folder / "out"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_in_a_browser(of_a_run: Path, chrome, width: int) -> None:  # noqa: F811
+    with opened(chrome, of_a_run / "variants.html", width):
+        assert fits(chrome)
+        accessible(chrome)
+        assert pages(chrome) > 1
+
+
+@pytest.mark.slow
+def test_motifs_of_a_run_are_named_in_table_page_and_vcf(of_a_run: Path, tmp_path: Path) -> None:
+    run, given = of_a_run.parent, of_a_run.parent / "v.tsv"
+    rows = read_table(of_a_run / "variants.tsv", VariantEffect, "x")
     told = [row for row in rows if "lost" in row.motifs]
     assert len(told) == 12
     assert len([row for row in rows if row.motifs]) == 24
-    changes = read_table(tmp_path / "out" / "motif_changes.tsv", MotifChange, "x")
+    changes = read_table(of_a_run / "motif_changes.tsv", MotifChange, "x")
     assert {(c.target, c.position) for c in changes if c.what == "lost"} == {(r.target, r.position) for r in told}
-    page = Page((tmp_path / "out" / "variants.html").read_text())
+    page = Page((of_a_run / "variants.html").read_text())
     assert page.tags.count("figure") == 12
     assert page.text.count("Reference ") >= 12
     assert "lost, -" in page.text
-    assert not (tmp_path / "out" / "variants.vcf").exists()
+    assert not (of_a_run / "variants.vcf").exists()
     other = interp(
         "variants", "--model", "counting_model:other", "--variants", given, "--fasta", run / "x.fa", "--length", 90,
         "--run", run, "--output", tmp_path / "other",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from browser import BROWSER, DRIVER, HOSTILE, chrome, resize, texts
+from browser import BROWSER, DRIVER, HOSTILE, accessible, chrome, resize, texts
 from explained_run import GENES, KNOWN, explained_run
 from page_reader import Page
 from planted_run import planted_run
@@ -328,8 +328,6 @@ def hostile(run) -> Run:
     [("run", 1280, "light"), ("run", 390, "dark"), ("hostile", 1280, "dark"), ("hostile", 390, "light")],
 )
 def test_an_accessibility_checker_finds_nothing_and_the_page_is_not_too_wide(chrome, request, which, width, scheme):
-    from selenium_axe_python import Axe
-
     changed = request.getfixturevalue(which)
     path = write_report(changed.attributions.with_name(f"{which}.html"), changed, n_tracks=2)
     resize(chrome, width)
@@ -341,8 +339,5 @@ def test_an_accessibility_checker_finds_nothing_and_the_page_is_not_too_wide(chr
     chrome.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     assert len(texts(chrome, "#explained .stretches tbody tr")) == 30
     assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
-    axe = Axe(chrome)
-    axe.inject()
-    found = axe.run()
-    assert found["violations"] == [], axe.report(found["violations"])
+    accessible(chrome)
     assert chrome.get_log("browser") == []
