@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -120,12 +119,8 @@ def attribute(
     from l2g_interp.attributions.folds import one_network, over_folds
 
     codes = as_int8(one_hot)
-    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
     compared = References(n_references, seed, references, stability, control_variate)
-    with _modes_restored(models):
-        adapted = one_network(models, codes, device, output=output, layout=layout, extra=extra)
-        for line in adapted.warnings:
-            warnings.warn(line, stacklevel=2)
+    with one_network(model, codes, device, output=output, layout=layout, extra=extra) as adapted:
         chosen = choose_targets(adapted.network, targets, adapted.targets)
 
         def explain(network: nn.Module) -> Iterator[MethodResult]:
@@ -277,20 +272,6 @@ def _sums_hold(result: MethodResult) -> bool:
 def _by_target(result: MethodResult) -> list[dict[str, np.ndarray]]:
     names = ("delta", "prediction", "reference_prediction")
     return [{name: getattr(result, name)[:, t] for name in names} for t in range(result.prediction.shape[1])]
-
-
-@contextmanager
-def _modes_restored(models: Sequence[nn.Module]) -> Iterator[None]:
-    """Put every module back into training or evaluation mode, as it was before."""
-    for model in models:
-        if not hasattr(model, "modules"):
-            raise InputError(f"the model is a {type(model).__name__}; give a torch.nn.Module")
-    modes = [(module, module.training) for model in models for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def as_attributions(

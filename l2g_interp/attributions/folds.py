@@ -5,7 +5,9 @@ Contributions are linear in the output, so those to the mean of the folds are th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,9 +39,31 @@ class Folds(nn.Module):
         return torch.stack([fold(one_hot) for fold in self.folds]).mean(0)
 
 
-def one_network(models: Sequence[nn.Module], one_hot: np.ndarray, device: str | None, **asked: Any) -> Adapted:
-    """Models as people have them as one network, see `l2g_interp.attributions.adapt.adapt` for what is ``asked``."""
-    return mean_of([adapt(model, one_hot, device, **asked) for model in models])
+@contextmanager
+def one_network(model: Any, one_hot: np.ndarray, device: str | None, **asked: Any) -> Iterator[Adapted]:
+    """A module or a list of folds, as people have them, as one network; warns the caller's caller of what was adapted.
+
+    Afterwards every module is in training or evaluation mode, as it was before. What is ``asked``: as for
+    `l2g_interp.attributions.adapt.adapt`.
+
+    Raises
+    ------
+    InputError
+        As `adapt` and `mean_of`, or something is not a torch module.
+    """
+    models = list(model) if isinstance(model, Sequence) else [model]
+    for each in models:
+        if not hasattr(each, "modules"):
+            raise InputError(f"the model is a {type(each).__name__}; give a torch.nn.Module")
+    modes = [(module, module.training) for each in models for module in each.modules()]
+    try:
+        adapted = mean_of([adapt(each, one_hot, device, **asked) for each in models])
+        for line in adapted.warnings:
+            warnings.warn(line, stacklevel=4)
+        yield adapted
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def mean_of(adapted: Sequence[Adapted]) -> Adapted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,13 +68,10 @@ def mutate(
         Shapes do not fit, the model's output is not ``(batch, targets)``, or there is no such target.
     """
     codes = as_int8(one_hot)
-    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
-    adapted = one_network(models, codes, device, output=output, layout=layout, extra=extra)
-    for line in adapted.warnings:
-        warnings.warn(line, stacklevel=2)
-    chosen = choose_targets(adapted.network, targets, adapted.targets)
-    rows = enumerate(bar(codes, "changing every base (sequences)", len(codes), progress))
-    each = [changes_of(chosen, x, contributions_of(attributions, row), batch_size) for row, x in rows]
+    with one_network(model, codes, device, output=output, layout=layout, extra=extra) as adapted:
+        chosen = choose_targets(adapted.network, targets, adapted.targets)
+        rows = enumerate(bar(codes, "changing every base (sequences)", len(codes), progress))
+        each = [changes_of(chosen, x, contributions_of(attributions, row), batch_size) for row, x in rows]
     arrays = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
     names = list(ids) if ids is not None else [f"sequence_{i}" for i in range(len(codes))]
     lengths = np.full(len(codes), codes.shape[2], dtype=np.int32)

@@ -7,7 +7,6 @@ with the same letters: effect(A+B) - effect(A) - effect(B). The control has the 
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -112,17 +111,14 @@ def plant_pairs(
     options = PairOptions(tuple(spacings), n_backgrounds, scale, seed, batch_size)
     options.check()
     codes = as_int8(one_hot)
-    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
-    adapted = one_network(models, codes, device, output=output, layout=layout, extra=extra)
-    for line in adapted.warnings:
-        warnings.warn(line, stacklevel=2)
-    if not motifs:
-        return []
-    backgrounds = draw_backgrounds(codes[draw_rows(len(codes), n_backgrounds, seed)], seed)
-    targets = {name: column for column, name in enumerate(adapted.targets)}
-    design = make_design(motifs, targets, backgrounds, options)
-    numbers = measured(adapted.network, design, scale, seed, batch_size, shown=progress)
-    return as_rows(design, list(numbers))
+    with one_network(model, codes, device, output=output, layout=layout, extra=extra) as adapted:
+        if not motifs:
+            return []
+        backgrounds = draw_backgrounds(codes[draw_rows(len(codes), n_backgrounds, seed)], seed)
+        targets = {name: column for column, name in enumerate(adapted.targets)}
+        design = make_design(motifs, targets, backgrounds, options)
+        numbers = measured(adapted.network, design, scale, seed, batch_size, shown=progress)
+        return as_rows(design, list(numbers))
 
 
 def make_design(

@@ -8,7 +8,6 @@ more than all single losses together, motifs stand in for each other.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -110,16 +109,13 @@ def remove_hits(
 
     options = RemoveOptions(n_sequences, n_draws, seed, batch_size)
     options.check()
-    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
-    adapted = one_network(models, attributions.one_hot, device, output=output, layout=layout, extra=extra)
-    for line in adapted.warnings:
-        warnings.warn(line, stacklevel=2)
-    check_targets([hit.target for hit in hits], adapted.targets, "the model")
-    units = plan(hits, patterns, motifs or {}, options)
-    before = {t: attributions[t].reference_prediction for t in {unit.target for unit in units}}
-    read = attributions.one_hot.__getitem__
-    how = (n_draws, seed, batch_size)
-    return as_rows(units, list(measured(adapted.network, adapted.targets, units, read, before, *how, shown=progress)))
+    with one_network(model, attributions.one_hot, device, output=output, layout=layout, extra=extra) as adapted:
+        check_targets([hit.target for hit in hits], adapted.targets, "the model")
+        units = plan(hits, patterns, motifs or {}, options)
+        before = {t: attributions[t].reference_prediction for t in {unit.target for unit in units}}
+        read, how = attributions.one_hot.__getitem__, (n_draws, seed, batch_size)
+        numbers = measured(adapted.network, adapted.targets, units, read, before, *how, shown=progress)
+        return as_rows(units, list(numbers))
 
 
 def plan(

@@ -7,7 +7,6 @@ where it was not is the test of it. The control, the same letters in another ord
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -122,15 +121,12 @@ def validate_motifs(
 
     options.check()
     codes = as_int8(one_hot)
-    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
-    adapted = one_network(models, codes, device, output=output, layout=layout, extra=extra)
-    for line in adapted.warnings:
-        warnings.warn(line, stacklevel=2)
-    wanted = [*adapted.targets, *(p.target for p in patterns), *others]
-    chosen = choose_targets(adapted.network, wanted, adapted.targets)
-    backgrounds = draw_backgrounds(codes[draw_rows(len(codes), n_backgrounds, seed)], seed)
-    found = validate_in_turn(chosen.network, chosen.names, patterns, backgrounds, options, others, progress)
-    return [effect for effects, _ in found for effect in effects]
+    with one_network(model, codes, device, output=output, layout=layout, extra=extra) as adapted:
+        wanted = [*adapted.targets, *(p.target for p in patterns), *others]
+        chosen = choose_targets(adapted.network, wanted, adapted.targets)
+        backgrounds = draw_backgrounds(codes[draw_rows(len(codes), n_backgrounds, seed)], seed)
+        found = validate_in_turn(chosen.network, chosen.names, patterns, backgrounds, options, others, progress)
+        return [effect for effects, _ in found for effect in effects]
 
 
 def validate_in_turn(

@@ -74,13 +74,10 @@ def score_variants(
     """
     from l2g_interp.attributions.folds import one_network
 
-    models: list[nn.Module] = list(model) if isinstance(model, Sequence) else [model]
-    letters = letters_of(sequences)
-    size: int = length or getattr(models[0], "longest", None) or _shared_length(letters)
-    modes = [(module, module.training) for each in models for module in each.modules()]
-    try:
-        first = one_hot([("ACGT" * size)[:size]])
-        adapted = one_network(models, first, device, output=output, layout=layout)
+    letters, one = letters_of(sequences), model[0] if isinstance(model, Sequence) else model
+    size: int = length or getattr(one, "longest", None) or _shared_length(letters)
+    first = one_hot([("ACGT" * size)[:size]])
+    with one_network(model, first, device, output=output, layout=layout) as adapted:
         chosen = choose_targets(adapted.network, targets, adapted.targets)
         options = ScoreOptions(n_random, seed, batch_size)
         placed: list[Placed] = []
@@ -88,9 +85,6 @@ def score_variants(
         for block in blocks(variants, letters, size, options.block(size)):
             placed += block
             parts.append(scores_of(chosen.network, chosen.columns, block, options))
-    finally:
-        for module, training in modes:
-            module.training = training
     scores = joined(parts, len(chosen.names))
     q = q_values(scores.p_value)
     effects = [e for i, each in enumerate(placed) for e in effects_of(each, i, scores, q, chosen.names, n_random)]

@@ -126,7 +126,7 @@ def test_a_genome_in_a_folder_that_cannot_be_written_is_read(tmp_path: Path, ind
         ("g.fa", b"\xef\xbb\xbf>a\nACGT\n", "byte-order mark"),
         ("g.fa", b">a\nAC\n\n>b\nA\xffC\n", "line 5: byte 0xff"),
         ("g.fa", b">a\nACGT ACGT\nAC\n", "line 2: byte 0x20"),  # would shift all that follows
-        ("g.fa", gzip.compress(b">a\nACGT\n"), "gzipped.*bgzip"),
+        ("g.fa", gzip.compress(b">a\nACGT\n", mtime=0), "gzipped.*bgzip"),
         ("g.2bit", b"\x43\x27\x41\x1a", "2bit.*twoBitToFa"),
         ("g.fa", b"\x1a\x41\x27\x43", "2bit.*twoBitToFa"),
     ],
