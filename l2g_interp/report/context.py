@@ -152,11 +152,10 @@ class Context:
         """What the target loses without hits; empty where none were removed."""
         return [row for row in self.run.removals if row.target == target]
 
-    @cached_property
-    def hits_record(self) -> dict[str, Any]:
-        """What run.json tells of the step that called the hits; empty where it tells nothing."""
+    def recorded(self, step: str) -> dict[str, Any]:
+        """What run.json tells of a step, such as ``hits``; empty where it tells nothing."""
         steps = self.run.provenance.get("steps")
-        found = steps.get("hits") if isinstance(steps, dict) else None
+        found = steps.get(step) if isinstance(steps, dict) else None
         return found if isinstance(found, dict) else {}
 
     def resolved(self, target: str, reference: str) -> Pattern | None:

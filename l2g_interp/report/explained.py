@@ -100,8 +100,7 @@ def _of_target(context: Context, target: str, rows: list[Explained]) -> TargetEx
 
 
 def _by_rate(context: Context, target: str) -> bool:
-    step = context.run.provenance.get("steps", {}).get("hits", {})
-    return step.get("explained", {}).get(target, {}).get("by_rate", True)
+    return context.recorded("hits").get("explained", {}).get(target, {}).get("by_rate", True)
 
 
 def _parts(rows: list[Explained]) -> list[Part]:

@@ -91,8 +91,7 @@ def _of_target(context: Context, target: str, groups: Sequence[Sequence[Pattern]
     first = list(dict.fromkeys(reference for pair in order for reference in pair))[:MOST_MOTIFS]
     shown = [reference for reference in references if reference in first]
     matrix = [[_cell(best.get((one, two)), largest) for two in shown] for one in shown]
-    step = context.run.provenance.get("steps", {}).get("pairs", {})
-    scale = step.get("scale", "output") if isinstance(step, dict) else "output"
+    scale = context.recorded("pairs").get("scale", "output")
     return TargetInteractions(
         target, [motifs[reference] for reference in shown], matrix, pairs, len(by_pair), len(rows),
         rows[0].n_backgrounds, decimals_for(largest), str(scale),

@@ -99,7 +99,7 @@ def _found(context: Context, target: str) -> Found | None:
 
 
 def _wrong(context: Context, target: str) -> str:
-    rates = context.hits_record.get("missing_named_wrong")
+    rates = context.recorded("hits").get("missing_named_wrong")
     rate = rates.get(target) if isinstance(rates, dict) else None
     return percent(float(rate)) if isinstance(rate, int | float) else ""
 

@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -105,6 +106,11 @@ def test_outputs_tell_of_no_machine_time_or_trouble(name: str) -> None:
     assert OF_A_MACHINE.search(everything) is None
 
 
+def kinds(cell) -> list[str]:
+    """What kinds of output follow one another; how often a printed text is cut up depends on the machine."""
+    return [kind for kind, _ in groupby(output.output_type for output in cell.outputs)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_without_an_error_or_a_warning(name: str, tmp_path: Path) -> None:
@@ -115,5 +121,5 @@ def test_it_runs_without_an_error_or_a_warning(name: str, tmp_path: Path) -> Non
     fresh = nbformat.read(tmp_path / name, as_version=4)
     assert [cell.source for cell in fresh.cells] == [cell.source for cell in opened(name).cells]
     for cell, stored in zip(code_cells(fresh), code_cells(opened(name)), strict=True):
-        assert [o.output_type for o in cell.outputs] == [o.output_type for o in stored.outputs], cell.source
+        assert kinds(cell) == kinds(stored), cell.source
         assert not [o.text for o in cell.outputs if o.get("name") == "stderr"]

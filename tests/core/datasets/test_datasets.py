@@ -382,7 +382,7 @@ def test_commands_take_a_name_with_its_task_and_metric(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     scores = [line.split("\t") for line in done.stdout.splitlines()]
-    assert {metric for _, _, metric, _ in scores} == {"accuracy"}
+    assert {metric for _, _, metric, *_ in scores} == {"accuracy"}
     evaluated = CliRunner().invoke(
         l2g,
         ["--quiet", "evaluate", "--model", str(model), "--table", *where, "--device", "cpu", "--metric", "accuracy"],

@@ -115,7 +115,7 @@ def test_another_model_is_refused_unless_one_insists(folder: Path, caplog: pytes
     refused(*other, words=("attributions.h5: the attributions were made with", "counting_model:other", "--other-model"))
     assert not (folder / "validation.tsv").exists()
     run(*other, "--other-model")
-    assert "a different model from the motifs'" in caplog.text
+    assert "a different model from the contributions'" in caplog.text
     assert steps(folder)["validate"]["model_of_the_run"] is False
     assert round(read_run(folder).effects[0].effect) == 3
 
