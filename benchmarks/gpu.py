@@ -10,7 +10,7 @@ column of captum, put its wheel into ``build/wheels`` (``pip download --no-deps 
 of the references and one backward to them per target, by plain torch. *Share* is the floating-point operations of the
 ideal over the time that ours takes, as a fraction of what a large matrix product reaches in the same precision.
 *Completeness error* is mean |sum of contributions - (f(x) - f(reference))| over mean |f(x) - mean f(reference)|.
-``gpu.json`` and ``gpu.md`` are written anew after every row, so that what is done is kept if time runs out.
+``gpu.json`` and ``gpu.md`` are written again after every row, so that what is done is kept if time runs out.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ def attempted(kind: str, name: str, precision: str, device: torch.device, small:
             return training_row(precision, device, small, 2 if small else 10)
         with_captum = precision == "float32" and find_spec("captum") is not None
         return attribution_row(name, precision, device, small, least, with_captum)
-    except Exception as error:  # whatever a card, a library or a model refuses belongs into the report
+    except Exception as error:  # whatever a card, a library or a model refuses belongs in the report
         said = " ".join(str(error).split())[:200]
         names = {"training": precision} if kind == "training" else {"model": name, "precision": precision}
         return {**names, "left out": f"{type(error).__name__}: {said}"}

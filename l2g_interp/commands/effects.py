@@ -63,16 +63,13 @@ def plant(
     \b
         l2g-interp plant --model CKPT --run results --motif Trl --motif twi
     """
-    import motif_db
     from l2g_interp.pipeline.effects import plant_files
-    from motif_db.find import named
 
-    known = [motif for name in databases for motif in motif_db.load(name, motif_dir=motif_dir)]
-    motifs = {(motif.database, motif.id): motif for name in wanted for motif in named(known, name)}  # each once
+    motifs = asked_for(wanted, databases, motif_dir)
     table = writable_file(output) if output else folder / "planted.tsv"
     chosen = {name: given[name] for name in ("device", "other_model", "overwrite")}
     effects = plant_files(
-        given["model"], folder, list(motifs.values()), table, _planting(given), **chosen, shown=shown
+        given["model"], folder, motifs, table, _planting(given), **chosen, shown=shown
     )  # fmt: skip
     fewest = min((e.copies for e in effects), default=0)
     for e in effects:
@@ -80,6 +77,15 @@ def plant(
             interval = f"{e.excess:+.3f} [{e.excess_low:+.3f}, {e.excess_high:+.3f}]"
             click.echo(f"{e.target}\t{e.pattern}\t{interval} beyond the control, with {e.copies} planted")
     click.echo(table)
+
+
+def asked_for(wanted: tuple[str, ...], databases: tuple[str, ...], motif_dir: Path | None) -> list[Any]:
+    """The motifs of databases that ``--motif`` asks for, each once; no database is read if none is asked for."""
+    import motif_db
+    from motif_db.find import named
+
+    known = [m for name in databases for m in motif_db.load(name, motif_dir=motif_dir)] if wanted else []
+    return list({(m.database, m.id): m for name in wanted for m in named(known, name)}.values())
 
 
 def doses_of(text: str) -> tuple[int, ...]:

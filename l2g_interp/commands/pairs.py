@@ -10,6 +10,7 @@ import cloup
 
 from l2g_core.console import device_option, result, writable_file
 from l2g_core.errors import InputError
+from l2g_interp.commands.effects import asked_for
 from l2g_interp.commands.options import database_option, motif_dir_option, output_options, run_folder_options
 
 SPACINGS = "5,10,20,40"
@@ -90,7 +91,7 @@ def pairs(
     from l2g_interp.pipeline.pairs import pair_files
     from l2g_interp.run_folder import PAIRS
 
-    motifs = _of_databases(wanted, databases, motif_dir)
+    motifs = asked_for(wanted, databases, motif_dir)
     table = writable_file(output) if output else folder / (f"planted_{PAIRS}" if motifs else PAIRS)
     options = PairOptions(
         spacings_of(spacings), given["backgrounds"], given["scale"], given["seed"], given["batch_size"]
@@ -110,15 +111,6 @@ def pairs(
         interval = f"{row.excess:+.3f} [{row.excess_low:+.3f}, {row.excess_high:+.3f}]"
         click.echo(f"{row.target}\t{names[0]}\t{row.spacing} bp\t{names[1]}\t{interval}\t{row.kind}")
     result(table, f"l2g-interp report --run {folder} --output {folder / 'report.html'}")
-
-
-def _of_databases(wanted: tuple[str, ...], databases: tuple[str, ...], motif_dir: Path | None) -> list[Any]:
-    """The motifs of databases that are asked for, each once."""
-    import motif_db
-    from motif_db.find import named
-
-    known = [m for name in databases for m in motif_db.load(name, motif_dir=motif_dir)] if wanted else []
-    return list({(m.database, m.id): m for name in wanted for m in named(known, name)}.values())
 
 
 def spacings_of(text: str) -> tuple[int, ...]:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from l2g_core.dna import ALPHABET
-from l2g_core.errors import InputError
-from l2g_interp.records.types import check_targets
+from l2g_interp.drawing.track import new_axes, stretch
 
 if TYPE_CHECKING:
     from l2g_interp.records.mutations import Mutations
 
 COLOURS = "RdBu_r"  # blue to red, told apart by people with any kind of colour vision
 FULL = 99.0  # percentile of the differences that has the darkest colours, with all that are larger
-INCHES_PER_BASE, NARROWEST, WIDEST, HEIGHT = 0.09, 4.0, 12.0, 1.3  # of a figure made here
+HEIGHT = 1.3  # inches, of a figure made here
 
 
 def draw_mutations(
@@ -53,18 +52,10 @@ def draw_mutations(
     InputError
         No such target or row, or the stretch is not within the sequence.
     """
-    check_targets([target], mutations.targets, "mutations")
-    if not 0 <= row < len(mutations):
-        raise InputError(f"no row {row}: the mutations have rows 0 to {len(mutations) - 1}")
-    length = int(mutations.lengths[row])
-    last = length if end is None else end
-    if not 0 <= start < last <= length:
-        raise InputError(
-            f"{start} to {last} is not a range within sequence {mutations.ids[row]!r}, which has {length} bp"
-        )
+    start, last = stretch(mutations, "mutations", row, target, start, end)
     difference = mutations[target].difference[row, :, start:last]
     there = mutations.one_hot[row, :, start:last]
-    ax = _new_axes(last - start) if ax is None else ax
+    ax = new_axes(last - start, HEIGHT) if ax is None else ax
     most = _limit(difference, there) if limit is None else limit
     edges = (start - 0.5, last - 0.5, len(ALPHABET) - 0.5, -0.5)
     image = ax.imshow(difference, cmap=COLOURS, vmin=-most, vmax=most, aspect="auto", extent=edges)
@@ -84,10 +75,3 @@ def _limit(difference: np.ndarray, there: np.ndarray) -> float:
     changes = np.abs(difference[np.isfinite(difference) & (there == 0)])
     found = float(np.percentile(changes, FULL)) if len(changes) else 0.0
     return found or 1.0
-
-
-def _new_axes(width: int) -> Any:
-    import matplotlib.pyplot as plt
-
-    inches = min(WIDEST, max(NARROWEST, INCHES_PER_BASE * width))
-    return plt.subplots(figsize=(inches, HEIGHT), layout="constrained")[1]

@@ -12,6 +12,7 @@ from l2g_interp.drawing.logo import draw_logo
 from l2g_interp.records.types import check_targets
 
 if TYPE_CHECKING:
+    from l2g_interp.records.mutations import Mutations
     from l2g_interp.records.types import Attributions
 
 BAND_COLOR = "#202020"
@@ -55,12 +56,12 @@ def draw_track(
     InputError
         No such target or row, or the stretch is not within the sequence.
     """
-    first, last = _stretch(attributions, row, target, start, end)
+    first, last = stretch(attributions, "attributions", row, target, start, end)
     values = attributions[target]
     scores = values.hypothetical[row] if hypothetical else values.hypothetical[row] * values.one_hot[row]
     heights = scores[:, first:last]
     half = band * values.standard_error[row, first:last] if band and not hypothetical else np.full(last - first, np.nan)
-    ax = _new_axes(last - first) if ax is None else ax
+    ax = new_axes(last - first, HEIGHT) if ax is None else ax
     low, high = _limits(ax, heights, half)
     draw_logo(heights, ax, start=first, baseline_width=0.5)
     _draw_band(ax, first, heights.sum(axis=0), half)
@@ -73,25 +74,26 @@ def draw_track(
     return ax
 
 
-def _stretch(attributions: Attributions, row: int, target: str, start: int, end: int | None) -> tuple[int, int]:
-    """First and last position to draw, checked; padding is left out."""
-    check_targets([target], attributions.targets, "attributions")
-    if not 0 <= row < len(attributions):
-        raise InputError(f"no row {row}: the attributions have rows 0 to {len(attributions) - 1}")
-    length = int(attributions.lengths[row])
+def stretch(
+    found: Attributions | Mutations, what: str, row: int, target: str, start: int, end: int | None
+) -> tuple[int, int]:
+    """First and last position to draw, checked; padding is left out. ``what`` they are, for messages."""
+    check_targets([target], found.targets, what)
+    if not 0 <= row < len(found):
+        raise InputError(f"no row {row}: the {what} have rows 0 to {len(found) - 1}")
+    length = int(found.lengths[row])
     last = length if end is None else end
     if not 0 <= start < last <= length:
-        raise InputError(
-            f"{start} to {last} is not a range within sequence {attributions.ids[row]!r}, which has {length} bp"
-        )
+        raise InputError(f"{start} to {last} is not a range within sequence {found.ids[row]!r}, which has {length} bp")
     return start, last
 
 
-def _new_axes(width: int) -> Any:
+def new_axes(width: int, height: float) -> Any:
+    """Axes of a new figure, as wide as ``width`` bases need and ``height`` inches high."""
     import matplotlib.pyplot as plt
 
     inches = min(WIDEST, max(NARROWEST, INCHES_PER_BASE * width))
-    return plt.subplots(figsize=(inches, HEIGHT), layout="constrained")[1]
+    return plt.subplots(figsize=(inches, height), layout="constrained")[1]
 
 
 def _limits(ax: Any, heights: Float32[np.ndarray, "4 width"], half: Float[np.ndarray, " width"]) -> tuple[float, float]:

@@ -120,7 +120,8 @@ def model_of_run(provenance: dict[str, Any], path: Path | None) -> list[str]:
     """
     specs = str(provenance.get("model", "")).split(", ")
     if not all(spec and Path(spec).is_dir() for spec in specs):
-        raise InputError(f"{path}: the run's model ({', '.join(specs) or 'unknown'}) is no folder here; give --model")
+        named = ", ".join(specs) or "unknown"
+        raise InputError(f"{path}: the run's model ({named}) is not a folder here; give --model")
     return specs
 
 
